@@ -1,0 +1,274 @@
+// The public HTTP surface: request and response schemas. Types come from the same objects that validate.
+import { z } from 'zod';
+import { LadderRow } from './ladder.ts';
+import { JobState, UploadState, VideoState } from './states.ts';
+
+export const Role = z.enum(['admin', 'uploader', 'viewer']);
+export type Role = z.infer<typeof Role>;
+
+export const VideoKind = z.enum(['movie', 'episode', 'video']);
+export type VideoKind = z.infer<typeof VideoKind>;
+
+export const Protection = z.enum(['none', 'aes-128', 'cenc']);
+export type Protection = z.infer<typeof Protection>;
+
+export const EncoderPreset = z.enum([
+  'ultrafast',
+  'superfast',
+  'veryfast',
+  'faster',
+  'fast',
+  'medium',
+  'slow',
+]);
+export type EncoderPreset = z.infer<typeof EncoderPreset>;
+
+/** A client's own id of a title; becomes part of a path. */
+export const ContentId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'contentId is 1 to 64 of A-Z a-z 0-9 _ -');
+
+const Ladder = z.array(LadderRow).min(1).max(10);
+const SegmentSeconds = z.number().min(2).max(12);
+const Regions = z.array(z.string().regex(/^[A-Z]{2}$/, 'regions are ISO 3166-1 alpha-2 codes')).max(250);
+const Tags = z.array(z.string().min(1).max(64)).max(32);
+
+export const VideoInput = z
+  .object({
+    title: z.string().trim().min(1).max(500).optional(),
+    kind: VideoKind.optional(),
+    contentId: ContentId.optional(),
+    visibility: z.enum(['private', 'public']).optional(),
+    protection: Protection.optional(),
+    regions: Regions.optional(),
+    tags: Tags.optional(),
+    ladder: Ladder.optional(),
+    segmentSeconds: SegmentSeconds.optional(),
+    preset: EncoderPreset.optional(),
+  })
+  .strict();
+export type VideoInput = z.infer<typeof VideoInput>;
+
+export const VideoPatch = VideoInput.pick({ title: true, visibility: true, regions: true, tags: true }).partial();
+export type VideoPatch = z.infer<typeof VideoPatch>;
+
+// Uploads
+
+export const UploadMethod = z.enum(['single', 'multipart', 'presigned']);
+export type UploadMethod = z.infer<typeof UploadMethod>;
+
+export const CreateUpload = z
+  .object({
+    filename: z.string().min(1).max(1024),
+    sizeBytes: z.int().min(0),
+    method: z.union([UploadMethod, z.literal('auto')]).default('auto'),
+    /** Lower-case hex SHA-256 of the whole file. */
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+    video: VideoInput.default({}),
+  })
+  .strict();
+export type CreateUpload = z.infer<typeof CreateUpload>;
+
+export const PresignedPart = z.object({
+  number: z.int(),
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+});
+export type PresignedPart = z.infer<typeof PresignedPart>;
+
+export const CreatedUpload = z.object({
+  uploadId: z.string(),
+  videoId: z.string(),
+  method: UploadMethod,
+  partSizeBytes: z.int(),
+  partCount: z.int(),
+  expiresAt: z.string(),
+  parts: z.array(PresignedPart).optional(),
+});
+export type CreatedUpload = z.infer<typeof CreatedUpload>;
+
+export const PartNumbers = z.object({ numbers: z.array(z.int().min(1)).min(1).max(50) }).strict();
+export const PartEtag = z.object({ etag: z.string().min(1).max(1024) }).strict();
+
+export const UploadedPart = z.object({ number: z.int(), etag: z.string(), sizeBytes: z.int() });
+export type UploadedPart = z.infer<typeof UploadedPart>;
+
+export const UploadStatus = z.object({
+  uploadId: z.string(),
+  videoId: z.string(),
+  method: UploadMethod,
+  state: UploadState,
+  sizeBytes: z.int(),
+  receivedBytes: z.int(),
+  partSizeBytes: z.int(),
+  partCount: z.int(),
+  parts: z.array(UploadedPart),
+  expiresAt: z.string(),
+});
+export type UploadStatus = z.infer<typeof UploadStatus>;
+
+export const CompleteUpload = z
+  .object({
+    parts: z
+      .array(z.object({ number: z.int().min(1), etag: z.string().min(1) }))
+      .max(10_000)
+      .optional(),
+  })
+  .strict();
+export type CompleteUpload = z.infer<typeof CompleteUpload>;
+
+export const CompletedUpload = z.object({ videoId: z.string(), jobId: z.string() });
+export type CompletedUpload = z.infer<typeof CompletedUpload>;
+
+// Videos and jobs
+
+export const ApiError = z.object({ code: z.string(), detail: z.string() });
+export type ApiError = z.infer<typeof ApiError>;
+
+/** One published video rendition. Bitrates are bits per second, measured over the segments. */
+export const RenditionInfo = z.object({
+  name: z.string(),
+  width: z.int(),
+  height: z.int(),
+  bandwidthBps: z.int(),
+  averageBandwidthBps: z.int(),
+  codecs: z.string(),
+});
+export type RenditionInfo = z.infer<typeof RenditionInfo>;
+
+export const AudioInfo = z.object({
+  name: z.string(),
+  language: z.string(),
+  label: z.string(),
+  channels: z.int(),
+  codecs: z.string(),
+  bandwidthBps: z.int(),
+  averageBandwidthBps: z.int(),
+  isDefault: z.boolean(),
+});
+export type AudioInfo = z.infer<typeof AudioInfo>;
+
+export const Job = z.object({
+  id: z.string(),
+  videoId: z.string(),
+  kind: z.enum(['transcode']),
+  state: JobState,
+  /** Per cent, 0 to 100, never falling; 100 only when the job has succeeded. */
+  progress: z.number(),
+  stage: z.string(),
+  etaSeconds: z.number().optional(),
+  tasks: z.object({ done: z.int(), total: z.int() }),
+  error: ApiError.optional(),
+  createdAt: z.string(),
+  startedAt: z.string().optional(),
+  finishedAt: z.string().optional(),
+  timings: z.record(z.string(), z.number()),
+});
+export type Job = z.infer<typeof Job>;
+
+export const Video = z.object({
+  id: z.string(),
+  ownerId: z.string(),
+  title: z.string(),
+  kind: VideoKind,
+  contentId: z.string().optional(),
+  visibility: z.enum(['private', 'public']),
+  protection: Protection,
+  state: VideoState,
+  regions: z.array(z.string()),
+  tags: z.array(z.string()),
+  durationSeconds: z.number().optional(),
+  width: z.int().optional(),
+  height: z.int().optional(),
+  frameRate: z.number().optional(),
+  sizeBytes: z.int().optional(),
+  renditions: z.array(RenditionInfo),
+  audio: z.array(AudioInfo),
+  subtitles: z.array(z.object({ name: z.string(), language: z.string(), label: z.string() })),
+  posterUrl: z.string().optional(),
+  job: Job.optional(),
+  error: ApiError.optional(),
+  createdAt: z.string(),
+  readyAt: z.string().optional(),
+});
+export type Video = z.infer<typeof Video>;
+
+export const VideoList = z.object({ videos: z.array(Video), nextCursor: z.string().optional() });
+export type VideoList = z.infer<typeof VideoList>;
+
+export const TranscodeRequest = z
+  .object({
+    ladder: Ladder.optional(),
+    protection: Protection.optional(),
+    segmentSeconds: SegmentSeconds.optional(),
+    preset: EncoderPreset.optional(),
+  })
+  .strict();
+export type TranscodeRequest = z.infer<typeof TranscodeRequest>;
+
+export const AcceptedJob = z.object({ jobId: z.string() });
+
+/** What a job's event stream says: over WebSocket one JSON text per message, over SSE one `data:` each. */
+export const JobEvent = z.object({
+  type: z.enum(['snapshot', 'progress', 'state', 'playable', 'ready', 'failed']),
+  jobId: z.string(),
+  videoId: z.string(),
+  state: JobState,
+  progress: z.number(),
+  stage: z.string(),
+  etaSeconds: z.number().optional(),
+  error: ApiError.optional(),
+});
+export type JobEvent = z.infer<typeof JobEvent>;
+
+export const Ticket = z.object({ ticket: z.string(), expiresAt: z.string() });
+
+// Playback
+
+export const PlayRequest = z
+  .object({
+    deviceId: z.string().min(1).max(128).optional(),
+    ttlSeconds: z
+      .int()
+      .min(60)
+      .max(24 * 3600)
+      .optional(),
+    maxHeight: z.int().min(1).optional(),
+    country: z
+      .string()
+      .regex(/^[A-Z]{2}$/)
+      .optional(),
+  })
+  .strict();
+export type PlayRequest = z.infer<typeof PlayRequest>;
+
+export const PlayAnswer = z.object({
+  sessionId: z.string(),
+  hls: z.string().optional(),
+  dash: z.string().optional(),
+  progressive: z.string().optional(),
+  poster: z.string().optional(),
+  storyboard: z.string().optional(),
+  expiresAt: z.string(),
+});
+export type PlayAnswer = z.infer<typeof PlayAnswer>;
+
+/** A link to the watch page that carries what a private video needs, in the fragment. */
+export const WatchLink = z.object({ url: z.string(), expiresAt: z.string() });
+export type WatchLink = z.infer<typeof WatchLink>;
+
+// Credentials
+
+export const CreateApiKey = z.object({ name: z.string().trim().min(1).max(100), role: Role }).strict();
+export const ApiKeyInfo = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: Role,
+  createdAt: z.string(),
+  lastUsedAt: z.string().optional(),
+});
+export type ApiKeyInfo = z.infer<typeof ApiKeyInfo>;
+/** The key itself is in the answer to its creation and nowhere else. */
+export const CreatedApiKey = ApiKeyInfo.extend({ key: z.string() });
+export type CreatedApiKey = z.infer<typeof CreatedApiKey>;

@@ -1,0 +1,174 @@
+// What crosses between Worker and transcoder: queue tickets, the internal ledger API, and the R2 documents
+// of a job under work/. Every later call after a claim is authenticated by the claim's job token.
+import { z } from 'zod';
+import { AudioInfo, RenditionInfo } from './api.ts';
+import { PlanOptions } from './plan.ts';
+import { TaskKind } from './states.ts';
+import { Rational } from './timeline.ts';
+
+/** A queue message: a wake-up and nothing more. D1 decides what there is to do. */
+export const Ticket = z.object({ v: z.literal(1), jobId: z.string() });
+export type Ticket = z.infer<typeof Ticket>;
+
+// POST /internal/hello (transcoder secret): a restarted worker gives back what its former self held.
+export const Hello = z.object({ workerId: z.string().min(1).max(128) });
+export const HelloAnswer = z.object({ released: z.int() });
+
+// POST /internal/claim (transcoder secret) -> 204 when there is nothing, else a Claim.
+export const ClaimRequest = z.object({
+  workerId: z.string().min(1).max(128),
+  /** Identity of the encoder: ffmpeg build, threads, argument version. One profile encodes one job. */
+  profile: z.string().min(1).max(128),
+});
+export type ClaimRequest = z.infer<typeof ClaimRequest>;
+
+export const TaskClaim = z.object({
+  jobId: z.string(),
+  /** `plan`, `chunk:3`, `audio:0`, `finish`. */
+  name: z.string(),
+  kind: TaskKind,
+  index: z.int(),
+  epoch: z.int(),
+  /** Contiguous segments of this task that are durable and committed; work starts after them. */
+  mark: z.int(),
+});
+export type TaskClaim = z.infer<typeof TaskClaim>;
+
+export const StorageAccess = z.object({
+  endpoint: z.string(),
+  bucket: z.string(),
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  sessionToken: z.string().optional(),
+});
+export type StorageAccess = z.infer<typeof StorageAccess>;
+
+export const Claim = z.object({
+  jobToken: z.string(),
+  leaseSeconds: z.number(),
+  heartbeatSeconds: z.number(),
+  task: TaskClaim,
+  job: z.object({
+    videoId: z.string(),
+    source: z.object({ key: z.string(), etag: z.string(), sizeBytes: z.int() }),
+    /** Where this job's generation is written, with a trailing slash. */
+    outputPrefix: z.string(),
+    options: PlanOptions,
+  }),
+  storage: StorageAccess,
+});
+export type Claim = z.infer<typeof Claim>;
+
+// POST /internal/heartbeat -> 200 or 409 lease_lost.
+export const LeaseAnswer = z.object({ leaseSeconds: z.number() });
+
+// POST /internal/commit: segment number `mark` (counted from 1 within the task) is durable. Exactly one more
+// than the ledger's mark; repeating the last commit is answered 200.
+export const Commit = z.object({ mark: z.int().min(1) });
+export const CommitAnswer = z.object({ mark: z.int() });
+
+/** The part of a plan the ledger and the display need. */
+export const PlanSummary = z.object({
+  totalFrames: z.int().min(1),
+  segmentCount: z.int().min(1),
+  segmentFrames: z.int().min(1),
+  chunks: z.array(z.object({ segmentCount: z.int().min(1), frames: z.int().min(1) })).min(1),
+  /** Segments per audio track are the video's count as a hint; tracks end where they end. */
+  audioTracks: z.int().min(0),
+  durationSeconds: z.number(),
+  width: z.int(),
+  height: z.int(),
+  frameRate: z.number(),
+});
+export type PlanSummary = z.infer<typeof PlanSummary>;
+
+// POST /internal/plan: ends the plan task and creates the others.
+export const PlanReport = z.object({ summary: PlanSummary });
+
+// POST /internal/done: ends a chunk or audio task whose segments and facts are all durable.
+export const TaskDone = z.object({ mark: z.int().min(0) });
+
+// POST /internal/fail
+export const TaskFailure = z.object({
+  code: z.string(),
+  detail: z.string().max(4000),
+  /** media: the file is at fault, the job ends. resources: ffmpeg died by signal or memory; twice ends the
+   * job. retryable: anything else; the task goes back with a delay. */
+  kind: z.enum(['media', 'resources', 'retryable']),
+});
+export type TaskFailure = z.infer<typeof TaskFailure>;
+
+// POST /internal/release: a draining transcoder gives the task back at once.
+
+// POST /internal/progress: for display only, about once a second, never stored in D1.
+export const TaskProgress = z.object({ framesDone: z.int().min(0) });
+
+/** What a finished generation is; stored with the video and rendered into API answers. */
+export const Presentation = z.object({
+  durationSeconds: z.number(),
+  width: z.int(),
+  height: z.int(),
+  frameRate: z.number(),
+  sizeBytes: z.int(),
+  renditions: z.array(RenditionInfo).min(1),
+  audio: z.array(AudioInfo),
+  hasPoster: z.boolean(),
+});
+export type Presentation = z.infer<typeof Presentation>;
+
+// POST /internal/publish: ends the finish task and the job, moves the video's pointer.
+export const PublishReport = z.object({ presentation: Presentation });
+
+// R2 documents under work/{jobId}/
+
+/** Facts of one stored segment, read from the bytes that were PUT. Ticks are of the track's timescale. */
+export const SegmentFacts = z.object({
+  index: z.int(),
+  sizeBytes: z.int(),
+  sha256: z.string(),
+  startTicks: z.int(),
+  durationTicks: z.int(),
+  samples: z.int(),
+  /** Decode time of each key frame (video). */
+  keyTicks: z.array(z.int()),
+});
+export type SegmentFacts = z.infer<typeof SegmentFacts>;
+
+export const InitFacts = z.object({
+  sizeBytes: z.int(),
+  sha256: z.string(),
+  /** RFC 6381 string from the sample entry. */
+  codecs: z.string(),
+  timescale: z.int(),
+});
+export type InitFacts = z.infer<typeof InitFacts>;
+
+/** One track (a video rendition or an audio rendition) as a task made it. */
+export const TrackFacts = z.object({
+  stem: z.string(),
+  init: InitFacts,
+  segments: z.array(SegmentFacts),
+});
+export type TrackFacts = z.infer<typeof TrackFacts>;
+
+/** work/{jobId}/chunk_{k}.json and audio_{t}.json. */
+export const TaskFacts = z.object({ version: z.literal(1), tracks: z.array(TrackFacts).min(1) });
+export type TaskFacts = z.infer<typeof TaskFacts>;
+
+/** Everything the manifest writers need of a finished track. */
+export type TrackTimeline = {
+  stem: string;
+  timescale: number;
+  codecs: string;
+  segments: { sizeBytes: number; durationTicks: number; startTicks: number }[];
+};
+
+export type VideoTrack = TrackTimeline & { name: string; width: number; height: number; fps: Rational };
+export type AudioTrack = TrackTimeline & {
+  name: string;
+  language: string;
+  label: string;
+  channels: number;
+  sampleRate: number;
+  isDefault: boolean;
+};

@@ -1,0 +1,81 @@
+// Every R2 key this system writes or reads, as functions. Keys are built from our own ids and plan values,
+// never from a file name or other client text (a contentId has passed its schema).
+import type { VideoKind } from './api.ts';
+
+export function sourceKey(videoId: string, uploadId: string): string {
+  return `sources/${videoId}/${uploadId}`;
+}
+
+export function planKey(jobId: string): string {
+  return `work/${jobId}/plan.json`;
+}
+
+export function chunkFactsKey(jobId: string, chunk: number): string {
+  return `work/${jobId}/chunk_${chunk}.json`;
+}
+
+export function audioFactsKey(jobId: string, track: number): string {
+  return `work/${jobId}/audio_${track}.json`;
+}
+
+const KIND_FOLDER: Record<VideoKind, string> = { movie: 'movies', episode: 'episodes', video: 'videos' };
+
+/** `hls/movies/123/`: the stable place of a title, with a trailing slash. */
+export function titlePrefix(kind: VideoKind, id: string): string {
+  return `hls/${KIND_FOLDER[kind]}/${id}/`;
+}
+
+/** `hls/movies/123/{generation}/`: one job's output, with a trailing slash. A generation never changes. */
+export function generationPrefix(kind: VideoKind, id: string, generation: string): string {
+  return `${titlePrefix(kind, id)}${generation}/`;
+}
+
+// Names inside a generation. They are also the relative URIs in playlists.
+export const MASTER_PLAYLIST = 'master.m3u8';
+export const DASH_MANIFEST = 'manifest.mpd';
+export const POSTER = 'poster.jpg';
+export const CERTIFICATE = 'certificate.json';
+
+/** Stem of a video rendition's files: `stream_720p`. */
+export function videoStem(rendition: string): string {
+  return `stream_${rendition}`;
+}
+
+/** Stem of an audio rendition's files: `audio_en`. */
+export function audioStem(rendition: string): string {
+  return `audio_${rendition}`;
+}
+
+export function playlistName(stem: string): string {
+  return `${stem}.m3u8`;
+}
+
+export function initName(stem: string): string {
+  return `${stem}_init.mp4`;
+}
+
+/** Segments count from 0; three digits at least, as DASH's `$Number%03d$` prints them. */
+export function segmentName(stem: string, index: number): string {
+  return `${stem}_${String(index).padStart(3, '0')}.m4s`;
+}
+
+/** The `SegmentTemplate@media` that yields {@link segmentName}. */
+export function segmentTemplate(stem: string): string {
+  return `${stem}_$Number%03d$.m4s`;
+}
+
+const CONTENT_TYPES: Record<string, string> = {
+  m3u8: 'application/vnd.apple.mpegurl',
+  mpd: 'application/dash+xml',
+  m4s: 'video/iso.segment',
+  mp4: 'video/mp4',
+  jpg: 'image/jpeg',
+  webp: 'image/webp',
+  vtt: 'text/vtt; charset=utf-8',
+  json: 'application/json',
+};
+
+/** Media type by extension; undefined for an extension nothing of ours has. */
+export function contentTypeOf(name: string): string | undefined {
+  return CONTENT_TYPES[name.slice(name.lastIndexOf('.') + 1)];
+}

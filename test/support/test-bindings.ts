@@ -1,0 +1,12 @@
+/** Variables the Worker gets in workerd tests. None of these secrets exists anywhere else. */
+export const TEST_BINDINGS = {
+  JWT_SECRET: 'test-jwt-secret-0123456789-0123456789',
+  SIGNING_KEYS: 'k1:test-signing-secret-0123456789-012345',
+  TRANSCODER_SECRET: 'test-transcoder-secret-0123456789-0123',
+  R2_S3_ENDPOINT: 'http://127.0.0.1:8787/cdn-cgi/local/r2/s3',
+  R2_ACCESS_KEY_ID: 'test-access-key',
+  R2_SECRET_ACCESS_KEY: 'test-secret-key',
+  LEASE_SECONDS: '6',
+  HEARTBEAT_SECONDS: '1',
+  RATE_LIMITS: 'off',
+};

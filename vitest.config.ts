@@ -1,0 +1,44 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+import { TEST_BINDINGS } from './test/support/test-bindings.ts';
+
+// Four projects, each runnable alone: `npx vitest run --project worker`.
+export default defineConfig(async () => {
+  const migrations = await readD1Migrations('./worker/migrations');
+  return {
+    test: {
+      projects: [
+        { test: { name: 'unit', environment: 'node', include: ['test/*.test.ts', 'test/shared/**/*.test.ts'] } },
+        {
+          test: {
+            name: 'transcoder',
+            environment: 'node',
+            include: ['test/transcoder/**/*.test.ts'],
+            testTimeout: 60_000,
+            hookTimeout: 60_000,
+          },
+        },
+        {
+          plugins: [
+            cloudflareTest({
+              main: './worker/index.ts',
+              wrangler: { configPath: './wrangler.toml' },
+              miniflare: { bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: migrations } },
+            }),
+          ],
+          test: { name: 'worker', include: ['test/worker/**/*.test.ts'], setupFiles: ['test/worker/setup.ts'] },
+        },
+        {
+          test: {
+            name: 'e2e',
+            environment: 'node',
+            include: ['test/e2e/**/*.test.ts'],
+            testTimeout: 180_000,
+            hookTimeout: 180_000,
+            fileParallelism: false,
+          },
+        },
+      ],
+    },
+  };
+});

@@ -1,0 +1,69 @@
+// The Worker's bindings and its configuration, parsed once per isolate. All problems are reported together.
+import { z } from 'zod';
+import { EDGE_BODY_LIMIT_BYTES } from '../shared/limits.ts';
+import { type SigningKeys, parseSigningKeys } from '../shared/sign.ts';
+import { EncoderPreset } from '../shared/api.ts';
+import type { ProgressRoom } from './jobs/progress-room.ts';
+
+export type Env = {
+  MEDIA: R2Bucket;
+  DB: D1Database;
+  TICKETS: Queue;
+  PROGRESS_ROOMS: DurableObjectNamespace<ProgressRoom>;
+  TRANSCODERS?: DurableObjectNamespace;
+  ASSETS: Fetcher;
+  CREATE_LIMIT: RateLimit;
+} & { [name: string]: unknown };
+
+const Secret = z.string().min(32, 'needs at least 32 characters');
+
+const Config = z
+  .object({
+    JWT_SECRET: Secret.optional(),
+    JWT_JWKS_URL: z.url().optional(),
+    JWT_ISSUER: z.string().default('reelay'),
+    JWT_AUDIENCE: z.string().default('reelay'),
+    SIGNING_KEYS: z.string().transform((text, context): SigningKeys => {
+      try {
+        return parseSigningKeys(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    }),
+    TRANSCODER_SECRET: Secret,
+    R2_BUCKET_NAME: z.string(),
+    /** R2's S3 API as transcoders and presigned clients reach it. Absent: no presigned uploads. */
+    R2_S3_ENDPOINT: z.url().optional(),
+    R2_ACCESS_KEY_ID: z.string().optional(),
+    R2_SECRET_ACCESS_KEY: z.string().optional(),
+    LEASE_SECONDS: z.coerce.number().int().min(2).default(90),
+    HEARTBEAT_SECONDS: z.coerce.number().min(0.5).default(15),
+    EDGE_BODY_LIMIT_BYTES: z.coerce.number().int().positive().max(EDGE_BODY_LIMIT_BYTES).default(EDGE_BODY_LIMIT_BYTES),
+    SEGMENT_SECONDS: z.coerce.number().min(2).max(12).default(6),
+    ENCODER_PRESET: EncoderPreset.default('veryfast'),
+    /** Exact origins that may call the API from a page, comma-separated; media answers any origin. */
+    CORS_ORIGINS: z
+      .string()
+      .default('')
+      .transform((text) => text.split(',').map((origin) => origin.trim()).filter(Boolean)),
+    /** `0` switches the create rate limit off (local load tests). */
+    RATE_LIMITS: z.enum(['on', 'off']).default('on'),
+  })
+  .refine((config) => config.JWT_SECRET || config.JWT_JWKS_URL, { message: 'JWT_SECRET or JWT_JWKS_URL is needed' });
+
+export type Config = z.infer<typeof Config>;
+
+const parsed = new WeakMap<object, Config>();
+
+/** @throws Error naming every missing or wrong variable. */
+export function configOf(env: Env): Config {
+  let config = parsed.get(env);
+  if (!config) {
+    const result = Config.safeParse(env);
+    if (!result.success) throw new Error(`configuration: ${z.prettifyError(result.error)}`);
+    config = result.data;
+    parsed.set(env, config);
+  }
+  return config;
+}

@@ -1,0 +1,17 @@
+// What every request carries through the app.
+import type { Role } from '../../shared/api.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Config, Env } from '../env.ts';
+
+/** Who is asking. `ownerId` scopes every query; a guest of a watch link may touch `onlyVideoId` alone. */
+export type Caller = {
+  ownerId: string;
+  role: Role;
+  via: 'jwt' | 'api-key' | 'watch-link';
+  onlyVideoId?: string;
+};
+
+export type AppEnv = {
+  Bindings: Env;
+  Variables: { config: Config; requestId: string; log: Log; caller: Caller };
+};
