@@ -79,7 +79,10 @@ CREATE TABLE jobs (
   source_bytes   INTEGER NOT NULL,
   output_prefix  TEXT NOT NULL,
   profile        TEXT, -- encoder identity, set by the first chunk claim
-  plan           TEXT, -- PlanSummary
+  plan           TEXT, -- PlanSummary; the three numbers below are out of it, for queries
+  total_frames   INTEGER,
+  segment_frames INTEGER,
+  duration_seconds REAL,
   publish_token  TEXT,
   watched_until  INTEGER NOT NULL DEFAULT 0,
   error_code     TEXT,
@@ -87,9 +90,11 @@ CREATE TABLE jobs (
   created_at     INTEGER NOT NULL DEFAULT (unixepoch()),
   started_at     INTEGER,
   finished_at    INTEGER,
+  pruned_at      INTEGER, -- when its task rows were dropped
   UNIQUE (video_id, seq)
 );
 CREATE INDEX jobs_open ON jobs (state, created_at) WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_to_prune ON jobs (finished_at) WHERE finished_at IS NOT NULL AND pruned_at IS NULL;
 
 CREATE TABLE tasks (
   job_id        TEXT NOT NULL REFERENCES jobs (id),
@@ -108,6 +113,7 @@ CREATE TABLE tasks (
   stalls        INTEGER NOT NULL DEFAULT 0, -- lapsed leases in a row without a new segment
   crashes       INTEGER NOT NULL DEFAULT 0, -- ffmpeg dead by signal or memory, as told
   retries       INTEGER NOT NULL DEFAULT 0,
+  token         TEXT, -- written by the last transition; guards the rest of its batch
   started_at    INTEGER,
   finished_at   INTEGER,
   PRIMARY KEY (job_id, name)
@@ -121,6 +127,7 @@ CREATE TABLE outbox (
   id         TEXT PRIMARY KEY,
   topic      TEXT NOT NULL,
   body       TEXT NOT NULL,
+  delay_seconds INTEGER NOT NULL DEFAULT 0, -- how long the queue keeps the message back
   next_at    INTEGER NOT NULL DEFAULT (unixepoch()),
   attempts   INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL DEFAULT (unixepoch())
@@ -133,11 +140,14 @@ CREATE TABLE sessions (
   viewer_id     TEXT NOT NULL,
   device_id     TEXT,
   output_prefix TEXT NOT NULL,
+  ttl_seconds   INTEGER NOT NULL, -- what each renewal adds
+  max_rung      INTEGER, -- highest rung the viewer may see; NULL for all
   created_at    INTEGER NOT NULL DEFAULT (unixepoch()),
   expires_at    INTEGER NOT NULL,
   revoked_at    INTEGER
 );
 CREATE INDEX sessions_by_viewer ON sessions (viewer_id, expires_at);
+CREATE INDEX sessions_revoked ON sessions (expires_at) WHERE revoked_at IS NOT NULL;
 
 CREATE TABLE api_keys (
   id          TEXT PRIMARY KEY,

@@ -1,0 +1,35 @@
+// The path of a playback URL, `/p/{token}/{objectKey}`. Read from the raw pathname and never decoded: our keys
+// need no escapes, so whatever carries one is not ours.
+import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER } from '../../shared/object-keys.ts';
+
+export type MediaPath = { token: string; key: string };
+
+/** Token and key of a pathname; undefined where there is no room for both. */
+export function splitMediaPath(pathname: string): MediaPath | undefined {
+  const match = /^\/p\/([^/]+)\/(.+)$/.exec(pathname);
+  return match ? { token: match[1]!, key: match[2]! } : undefined;
+}
+
+/**
+ * The name inside the generation, or undefined where the key lies outside `prefix`. Only keys in canonical
+ * spelling lie inside: one object, one path, one cache entry.
+ */
+export function nameUnder(prefix: string, key: string): string | undefined {
+  const isCanonical = /^[A-Za-z0-9_./-]+$/.test(key) && !key.includes('..') && !key.includes('//');
+  if (!isCanonical || !prefix.endsWith('/') || !key.startsWith(prefix)) return undefined;
+  return key.slice(prefix.length);
+}
+
+const FIXED_NAMES: ReadonlySet<string> = new Set([MASTER_PLAYLIST, DASH_MANIFEST, POSTER]);
+const TRACK_FILE = /^(?:stream_\d{1,4}p|audio_[A-Za-z0-9_-]{1,64})(?:\.m3u8|_init\.mp4|_\d{3,6}\.m4s)$/;
+
+/** Whether viewers may read a file of this name: what a player needs, and not, say, the certificate. */
+export function isMediaName(name: string): boolean {
+  return FIXED_NAMES.has(name) || TRACK_FILE.test(name);
+}
+
+/** `stream_720p_003.m4s` belongs to rung 720; undefined for a file of no video rung. */
+export function rungOf(name: string): number | undefined {
+  const digits = /^stream_(\d{1,4})p(?:[._]|$)/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}

@@ -1,0 +1,139 @@
+// Play sessions: who may play what, for how long, and the URLs that say so.
+import { type Context, Hono } from 'hono';
+import { type PlayAnswer, PlayRequest, type WatchLink } from '../../shared/api.ts';
+import { AppError } from '../../shared/errors.ts';
+import { DAY_SECONDS, MINUTE_SECONDS } from '../../shared/limits.ts';
+import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER } from '../../shared/object-keys.ts';
+import { type PlayClaims, signToken, type WatchClaims } from '../../shared/sign.ts';
+import { authenticate, requires } from '../http/auth.ts';
+import { jsonBody } from '../http/body.ts';
+import type { AppEnv, Caller } from '../http/context.ts';
+import { highestRung } from './quality-cap.ts';
+import { noteRevoked } from './revocations.ts';
+import {
+  extendSession,
+  insertSession,
+  type PlayableVideo,
+  type PlaySession,
+  revokeSession,
+  sessionOf,
+  videoOf,
+} from './store.ts';
+
+const MAX_TTL_SECONDS = DAY_SECONDS;
+const WATCH_LINK_TTL_SECONDS = DAY_SECONDS;
+const NOT_PLAYABLE_RETRY_SECONDS = 2;
+
+export function playRoutes(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+
+  app.post('/v1/videos/:id/play', authenticate, requires('uploader', 'viewer'), async (c) => {
+    const video = await ownVideo(c, c.req.param('id'));
+    const request = await jsonBody(c, PlayRequest);
+    const { outputPrefix, presentation } = video;
+    if (!outputPrefix || !presentation) {
+      throw new AppError('video_not_playable', {
+        detail: 'Nothing of this video is published yet.',
+        retryAfterSeconds: NOT_PLAYABLE_RETRY_SECONDS,
+      });
+    }
+    const session = {
+      id: crypto.randomUUID(),
+      videoId: video.id,
+      viewerId: c.var.caller.ownerId,
+      deviceId: request.deviceId,
+      outputPrefix,
+      ttlSeconds: request.ttlSeconds ?? defaultTtlSeconds(presentation.durationSeconds),
+      maxRung:
+        request.maxHeight === undefined ? undefined : highestRung(presentation.renditions, request.maxHeight),
+    };
+    const expiresAt = await insertSession(c.env.DB, session);
+    return c.json(await answer(c, { ...session, hasPoster: presentation.hasPoster, expiresAt }));
+  });
+
+  app.post('/v1/videos/:id/watch-link', authenticate, requires('uploader'), async (c) => {
+    const { caller, config } = c.var;
+    // A guest could otherwise prolong their own stay for ever.
+    if (caller.via === 'watch-link') throw new AppError('forbidden');
+    const video = await ownVideo(c, c.req.param('id'));
+    const exp = Math.floor(Date.now() / 1000) + WATCH_LINK_TTL_SECONDS;
+    const claims: WatchClaims = { video: video.id, owner: video.ownerId, exp };
+    const token = await signToken('watch', claims, config.SIGNING_KEYS);
+    const { origin } = new URL(c.req.url);
+    const link: WatchLink = { url: `${origin}/watch/${video.id}#t=${token}`, expiresAt: timestamp(exp) };
+    return c.json(link, 201);
+  });
+
+  app.post('/v1/sessions/:id/renew', authenticate, requires('uploader', 'viewer'), async (c) => {
+    const session = await ownSession(c, c.req.param('id'));
+    const expiresAt = session.isRevoked ? undefined : await extendSession(c.env.DB, session);
+    if (expiresAt === undefined) throw new AppError('playback_session_revoked');
+    return c.json(await answer(c, { ...session, maxRung: session.maxRung ?? undefined, expiresAt }));
+  });
+
+  app.delete('/v1/sessions/:id', authenticate, requires('uploader', 'viewer'), async (c) => {
+    const session = await ownSession(c, c.req.param('id'));
+    await revokeSession(c.env.DB, session.id);
+    noteRevoked(session.id);
+    return c.body(null, 204);
+  });
+
+  return app;
+}
+
+async function ownVideo(c: Context<AppEnv>, videoId: string): Promise<PlayableVideo> {
+  const { caller } = c.var;
+  const video = mayTouch(caller, videoId) ? await videoOf(c.env.DB, videoId, caller.ownerId) : undefined;
+  if (!video) throw new AppError('not_found', { detail: 'There is no such video.' });
+  return video;
+}
+
+async function ownSession(c: Context<AppEnv>, sessionId: string): Promise<PlaySession> {
+  const { caller } = c.var;
+  const session = await sessionOf(c.env.DB, sessionId, caller.ownerId);
+  if (!session || !mayTouch(caller, session.videoId)) {
+    throw new AppError('not_found', { detail: 'There is no such session.' });
+  }
+  return session;
+}
+
+function mayTouch(caller: Caller, videoId: string): boolean {
+  return caller.onlyVideoId === undefined || caller.onlyVideoId === videoId;
+}
+
+/** Long enough to watch it once with pauses. */
+function defaultTtlSeconds(durationSeconds: number): number {
+  return Math.min(MAX_TTL_SECONDS, Math.ceil(durationSeconds * 1.5) + 10 * MINUTE_SECONDS);
+}
+
+type Grant = {
+  id: string;
+  outputPrefix: string;
+  maxRung: number | undefined;
+  hasPoster: boolean;
+  expiresAt: number;
+};
+
+async function answer(c: Context<AppEnv>, grant: Grant): Promise<PlayAnswer> {
+  const claims: PlayClaims = {
+    pfx: grant.outputPrefix,
+    use: 'play',
+    exp: grant.expiresAt,
+    sid: grant.id,
+    ...(grant.maxRung === undefined ? {} : { maxHeight: grant.maxRung }),
+  };
+  const token = await signToken('play', claims, c.var.config.SIGNING_KEYS);
+  const base = `${new URL(c.req.url).origin}/p/${token}/${grant.outputPrefix}`;
+  c.header('Cache-Control', 'no-store');
+  return {
+    sessionId: grant.id,
+    hls: base + MASTER_PLAYLIST,
+    dash: base + DASH_MANIFEST,
+    ...(grant.hasPoster ? { poster: base + POSTER } : {}),
+    expiresAt: timestamp(grant.expiresAt),
+  };
+}
+
+function timestamp(unixSeconds: number): string {
+  return new Date(unixSeconds * 1000).toISOString();
+}
