@@ -1,0 +1,36 @@
+// One transcoder of the local stack: the production process with local addresses.
+import { join } from 'node:path';
+import type { LocalSecrets } from '../transcoder/cli/local-stack.ts';
+import type { ChildCommand } from './child.ts';
+import type { Home } from './home.ts';
+import { ROOT, runtimeEnv } from './setup/run.mjs';
+
+export type TranscoderPlace = {
+  home: Home;
+  index: number;
+  url: string;
+  queueUrl: string;
+  secrets: LocalSecrets;
+};
+
+export function transcoderCommand({ home, index, url, queueUrl, secrets }: TranscoderPlace): ChildCommand {
+  return {
+    name: `transcoder-${index}`,
+    command: process.execPath,
+    args: ['transcoder/main.ts'],
+    cwd: ROOT,
+    env: {
+      ...runtimeEnv(),
+      REELAY_URL: url,
+      TRANSCODER_SECRET: secrets.transcoderSecret,
+      WORKER_ID: `local-${index}`,
+      QUEUES_API: queueUrl,
+      QUEUE_ACCOUNT: 'local',
+      QUEUE_ID: 'reelay-tickets',
+      QUEUE_TOKEN: secrets.queueToken,
+      HEALTH_PORT: '0',
+    },
+    logFile: join(home.logs, `transcoder-${index}.log`),
+    termination: 'leader',
+  };
+}

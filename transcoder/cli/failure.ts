@@ -1,0 +1,17 @@
+// A failure as a person is told it. What is not foreseen is thrown on: it is a defect, not an answer.
+import { ApiFailure } from './api-client.ts';
+import { UploadInterrupted } from './upload-file.ts';
+
+export function failureOf(error: unknown): { code: string; detail: string } {
+  if (error instanceof UploadInterrupted) return failureOf(error.cause);
+  if (error instanceof ApiFailure) return { code: error.code, detail: error.detail };
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+    return { code: 'file_not_found', detail: 'There is no such file.' };
+  }
+  // fetch reports every connection failure as a TypeError whose cause has the reason.
+  if (error instanceof TypeError) {
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
+    return { code: 'connection_failed', detail: reason || 'The server could not be reached.' };
+  }
+  throw error;
+}
