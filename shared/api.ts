@@ -208,6 +208,7 @@ export const TranscodeRequest = z
 export type TranscodeRequest = z.infer<typeof TranscodeRequest>;
 
 export const AcceptedJob = z.object({ jobId: z.string() });
+export type AcceptedJob = z.infer<typeof AcceptedJob>;
 
 /** What a job's event stream says: over WebSocket one JSON text per message, over SSE one `data:` each. */
 export const JobEvent = z.object({

@@ -2,8 +2,16 @@
 // never from a file name or other client text (a contentId has passed its schema).
 import type { VideoKind } from './api.ts';
 
+export function sourcePrefix(videoId: string): string {
+  return `sources/${videoId}/`;
+}
+
 export function sourceKey(videoId: string, uploadId: string): string {
-  return `sources/${videoId}/${uploadId}`;
+  return `${sourcePrefix(videoId)}${uploadId}`;
+}
+
+export function workPrefix(jobId: string): string {
+  return `work/${jobId}/`;
 }
 
 export function planKey(jobId: string): string {

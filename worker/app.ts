@@ -1,0 +1,44 @@
+// The API's table of contents: what every request passes, then one line per feature.
+import { type Context, Hono } from 'hono';
+import { except } from 'hono/combine';
+import { apiKeyRoutes } from './credentials/routes.ts';
+import { authenticate } from './http/auth.ts';
+import type { AppEnv } from './http/context.ts';
+import { apiCors } from './http/cors.ts';
+import { renderError } from './http/errors.ts';
+import { refuseUnknown } from './http/not-found.ts';
+import { requestLog } from './http/request-log.ts';
+import { internalRoutes } from './jobs/internal-routes.ts';
+import { jobRoutes } from './jobs/routes.ts';
+import { opsRoutes } from './ops/routes.ts';
+import { mediaRoutes } from './playback/media-routes.ts';
+import { playRoutes } from './playback/play-routes.ts';
+import { watchRoutes } from './playback/watch-routes.ts';
+import { uploadRoutes } from './uploads/routes.ts';
+import { videoRoutes } from './videos/routes.ts';
+
+export function createApp(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  app.onError(renderError);
+  app.notFound(refuseUnknown(app));
+
+  app.use(requestLog);
+  app.use('/v1/*', apiCors);
+  app.use('/v1/*', except(bringsTicket, authenticate));
+
+  app.route('/', uploadRoutes());
+  app.route('/', videoRoutes());
+  app.route('/', jobRoutes());
+  app.route('/', playRoutes());
+  app.route('/', watchRoutes());
+  app.route('/', mediaRoutes());
+  app.route('/', apiKeyRoutes());
+  app.route('/', opsRoutes());
+  app.route('/', internalRoutes());
+  return app;
+}
+
+/** A browser's WebSocket cannot send headers; the route takes its one-use ticket for a credential. */
+function bringsTicket(c: Context): boolean {
+  return /^\/v1\/jobs\/[^/]+\/events$/.test(c.req.path) && c.req.query('ticket') !== undefined;
+}

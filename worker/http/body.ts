@@ -1,0 +1,52 @@
+// JSON bodies: bounded while they are read, then validated by the schema their type comes from.
+import type { Context } from 'hono';
+import type { z } from 'zod';
+import { AppError } from '../../shared/errors.ts';
+import { MIB } from '../../shared/limits.ts';
+import type { AppEnv } from './context.ts';
+
+/** The largest is `complete` of 10,000 parts with etags. */
+const MAX_JSON_BYTES = 4 * MIB;
+
+/**
+ * The request's JSON as `schema` sees it; an absent body counts as `{}`.
+ *
+ * @throws AppError `invalid_request` with the issues, `upload_body_too_large` above 4 MiB.
+ */
+export async function jsonBody<T>(c: Context<AppEnv>, schema: z.ZodType<T>): Promise<T> {
+  return validated(schema, parseJson(await readText(c.req.raw)));
+}
+
+/** @throws AppError `invalid_request`, each issue with its path. */
+export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
+  const first = issues[0];
+  const detail = first ? (first.path ? `${first.path}: ${first.message}.` : `${first.message}.`) : undefined;
+  throw new AppError('invalid_request', { ...(detail && { detail }), extra: { issues } });
+}
+
+function parseJson(text: string): unknown {
+  if (text.trim() === '') return {};
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('invalid_request', { detail: 'The body is not JSON.', cause });
+  }
+}
+
+async function readText(request: Request): Promise<string> {
+  if (!request.body) return '';
+  const decoder = new TextDecoder();
+  let text = '';
+  let sizeBytes = 0;
+  for await (const piece of request.body as ReadableStream<Uint8Array>) {
+    sizeBytes += piece.byteLength;
+    if (sizeBytes > MAX_JSON_BYTES) {
+      throw new AppError('upload_body_too_large', { detail: 'A JSON body may have 4 MiB at most.' });
+    }
+    text += decoder.decode(piece, { stream: true });
+  }
+  return text + decoder.decode();
+}

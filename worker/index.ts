@@ -1,0 +1,25 @@
+// The Worker's entry: requests, the cron, and the Durable Objects the platform looks for here.
+import { createLog } from '../shared/log.ts';
+import { createApp } from './app.ts';
+import type { Env } from './env.ts';
+import { sweep } from './jobs/sweeper.ts';
+import { expireUploads } from './uploads/expire.ts';
+import { purgeDeleted } from './videos/delete.ts';
+
+export { ProgressRoom } from './jobs/progress-room.ts';
+export { Transcoder } from './jobs/transcoder-container.ts';
+
+const app = createApp();
+
+export default {
+  fetch: app.fetch,
+
+  async scheduled(_controller, env) {
+    const log = createLog({ cron: crypto.randomUUID() });
+    const chores = [sweep(env, log), expireUploads(env, log), purgeDeleted(env, log)];
+    const results = await Promise.allSettled(chores);
+    // One chore's failure does not keep the others from their work, but the run has failed.
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    if (failures.length > 0) throw new AggregateError(failures, 'the cron failed');
+  },
+} satisfies ExportedHandler<Env>;

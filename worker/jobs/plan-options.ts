@@ -1,0 +1,13 @@
+// What a job is asked to make: the owner's choice for the video, over the deployment's defaults.
+import { PlanOptions } from '../../shared/plan.ts';
+import type { Config } from '../env.ts';
+
+/** `stored` is the JSON of `videos.options`; `overrides` are for this job alone. */
+export function planOptionsOf(
+  config: Config,
+  stored: string,
+  overrides: Partial<PlanOptions> = {},
+): PlanOptions {
+  const defaults = { segmentSeconds: config.SEGMENT_SECONDS, preset: config.ENCODER_PRESET };
+  return PlanOptions.parse({ ...defaults, ...JSON.parse(stored), ...overrides });
+}

@@ -1,0 +1,98 @@
+// /v1/uploads: three ways to hand over one file.
+import { Hono } from 'hono';
+import { CompleteUpload, CreateUpload, PartEtag, PartNumbers, type UploadStatus } from '../../shared/api.ts';
+import { AppError } from '../../shared/errors.ts';
+import { MINUTE_SECONDS } from '../../shared/limits.ts';
+import { requires } from '../http/auth.ts';
+import { jsonBody } from '../http/body.ts';
+import type { AppEnv } from '../http/context.ts';
+import { drainOutbox } from '../jobs/outbox.ts';
+import { abortUpload } from './abort.ts';
+import { completeUpload } from './complete.ts';
+import { createUpload } from './create.ts';
+import { putContent, putPart, reportPart } from './parts.ts';
+import { presignParts } from './presign.ts';
+import { type PartRow, partsOf, requireOpen, type UploadRow, uploadOf } from './store.ts';
+
+export function uploadRoutes(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  const mayUpload = requires('uploader');
+
+  app.post('/v1/uploads', mayUpload, async (c) => {
+    const { config, caller } = c.var;
+    if (config.RATE_LIMITS === 'on') {
+      const { success } = await c.env.CREATE_LIMIT.limit({ key: caller.ownerId });
+      if (!success) throw new AppError('rate_limited', { retryAfterSeconds: MINUTE_SECONDS });
+    }
+    const created = await createUpload(c.env, config, caller, await jsonBody(c, CreateUpload));
+    c.var.log.info('upload.created', { uploadId: created.uploadId, method: created.method });
+    return c.json(created, 201, { Location: `/v1/uploads/${created.uploadId}` });
+  });
+
+  app.get('/v1/uploads/:id', mayUpload, async (c) => {
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
+    return c.json(renderStatus(upload, await partsOf(c.env.DB, upload.id)));
+  });
+
+  app.put('/v1/uploads/:id/content', mayUpload, async (c) => {
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
+    await putContent(c.env, c.var.config, upload, c.req.raw);
+    return c.body(null, 204);
+  });
+
+  app.post('/v1/uploads/:id/parts', mayUpload, async (c) => {
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
+    requireOpen(upload);
+    const { numbers } = await jsonBody(c, PartNumbers);
+    return c.json({ parts: await presignParts(c.var.config, upload, numbers) });
+  });
+
+  app.put('/v1/uploads/:id/parts/:number', mayUpload, async (c) => {
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
+    const part = await putPart(c.env, c.var.config, upload, numberOf(c.req.param('number')), c.req.raw);
+    return c.json(part, 200, { ETag: `"${part.etag}"` });
+  });
+
+  app.put('/v1/uploads/:id/parts/:number/etag', mayUpload, async (c) => {
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
+    const { etag } = await jsonBody(c, PartEtag);
+    await reportPart(c.env, upload, numberOf(c.req.param('number')), etag);
+    return c.body(null, 204);
+  });
+
+  app.post('/v1/uploads/:id/complete', mayUpload, async (c) => {
+    const { config, caller, log } = c.var;
+    const input = await jsonBody(c, CompleteUpload);
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), caller.ownerId);
+    const completed = await completeUpload(c.env, config, upload, input, log);
+    c.executionCtx.waitUntil(drainOutbox(c.env, log));
+    return c.json(completed);
+  });
+
+  app.delete('/v1/uploads/:id', mayUpload, async (c) => {
+    await abortUpload(c.env, await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId));
+    return c.body(null, 204);
+  });
+
+  return app;
+}
+
+/** NaN for anything but digits; the range is checked where the upload is known. */
+function numberOf(text: string): number {
+  return /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+}
+
+function renderStatus(upload: UploadRow, parts: PartRow[]): UploadStatus {
+  return {
+    uploadId: upload.id,
+    videoId: upload.video_id,
+    method: upload.method,
+    state: upload.state,
+    sizeBytes: upload.size_bytes,
+    receivedBytes: parts.reduce((sum, part) => sum + part.size_bytes, 0),
+    partSizeBytes: upload.part_bytes,
+    partCount: upload.part_count,
+    parts: parts.map(({ number, etag, size_bytes }) => ({ number, etag, sizeBytes: size_bytes })),
+    expiresAt: new Date(upload.expires_at * 1000).toISOString(),
+  };
+}

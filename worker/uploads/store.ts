@@ -1,0 +1,134 @@
+// SQL of uploads and their parts. Every statement names the owner; every move is one compare-and-set.
+import type { UploadMethod } from '../../shared/api.ts';
+import { AppError, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
+import type { UploadState } from '../../shared/states.ts';
+
+export type UploadRow = {
+  id: string;
+  video_id: string;
+  owner_id: string;
+  method: UploadMethod;
+  filename: string;
+  size_bytes: number;
+  part_bytes: number;
+  part_count: number;
+  sha256: string | null;
+  state: UploadState;
+  object_key: string;
+  r2_upload_id: string | null;
+  job_id: string | null;
+  error_code: ErrorCode | null;
+  error_detail: string | null;
+  created_at: number;
+  expires_at: number;
+  /** Told by D1's own clock, in the query that read the row. */
+  is_expired: 0 | 1;
+};
+
+export type PartRow = { number: number; size_bytes: number; etag: string };
+
+const COLUMNS = '*, expires_at <= unixepoch() AS is_expired';
+
+/** @throws AppError `not_found`, also for another owner's upload. */
+export async function uploadOf(db: D1Database, id: string, ownerId: string): Promise<UploadRow> {
+  const row = await db
+    .prepare(`SELECT ${COLUMNS} FROM uploads WHERE id = ? AND owner_id = ?`)
+    .bind(id, ownerId)
+    .first<UploadRow>();
+  if (!row) throw new AppError('not_found', { detail: 'There is no such upload.' });
+  return row;
+}
+
+export async function partsOf(db: D1Database, uploadId: string): Promise<PartRow[]> {
+  const { results } = await db
+    .prepare('SELECT number, size_bytes, etag FROM upload_parts WHERE upload_id = ? ORDER BY number')
+    .bind(uploadId)
+    .all<PartRow>();
+  return results;
+}
+
+/** Refuses whatever no longer takes bytes, with the reason a client can act on. */
+export function requireOpen(upload: UploadRow): void {
+  if (upload.state === 'rejected') throw storedError(upload);
+  if (upload.state === 'expired') throw new AppError('upload_expired');
+  if (upload.state !== 'created' && upload.state !== 'receiving') {
+    throw new AppError('upload_not_open', { detail: `The upload is ${upload.state}.` });
+  }
+  if (upload.is_expired) throw new AppError('upload_expired');
+}
+
+/** Why an upload was rejected, as it was told the first time. */
+export function storedError(upload: UploadRow): AppError {
+  const code = isErrorCode(upload.error_code) ? upload.error_code : 'upload_not_open';
+  return new AppError(code, upload.error_detail ? { detail: upload.error_detail } : {});
+}
+
+/**
+ * Remembers parts that R2 holds. Nothing is written once the upload has left its open states.
+ *
+ * @returns false when the upload was no longer open.
+ */
+export async function recordParts(db: D1Database, upload: UploadRow, parts: PartRow[]): Promise<boolean> {
+  const open = "state IN ('created', 'receiving')";
+  const [insert] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO upload_parts (upload_id, number, size_bytes, etag)
+         SELECT u.id, p.value ->> 'number', p.value ->> 'size_bytes', p.value ->> 'etag'
+         FROM uploads u, json_each(?) p WHERE u.id = ? AND u.owner_id = ? AND u.${open}
+         ON CONFLICT (upload_id, number) DO UPDATE SET size_bytes = excluded.size_bytes, etag = excluded.etag`,
+      )
+      .bind(JSON.stringify(parts), upload.id, upload.owner_id),
+    db
+      .prepare(`UPDATE uploads SET state = 'receiving' WHERE id = ? AND owner_id = ? AND ${open}`)
+      .bind(upload.id, upload.owner_id),
+  ]);
+  return insert!.meta.changes > 0;
+}
+
+/** One compare-and-set. False when the upload was in none of the `from` states. */
+export async function moveUpload(
+  db: D1Database,
+  upload: UploadRow,
+  from: UploadState[],
+  to: UploadState,
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `UPDATE uploads SET state = ? WHERE id = ? AND owner_id = ? AND state IN (SELECT value FROM json_each(?))`,
+    )
+    .bind(to, upload.id, upload.owner_id, JSON.stringify(from))
+    .run();
+  return meta.changes === 1;
+}
+
+/** Ends an upload that will never become a source, and its video with it. False when it had ended before. */
+export async function failUpload(
+  db: D1Database,
+  upload: UploadRow,
+  to: 'rejected' | 'expired',
+  error: AppError,
+): Promise<boolean> {
+  const [moved] = await db.batch([
+    db
+      .prepare(
+        `UPDATE uploads SET state = ?, error_code = ?, error_detail = ?
+         WHERE id = ? AND owner_id = ? AND state IN ('created', 'receiving', 'completing')`,
+      )
+      .bind(to, error.code, error.detail, upload.id, upload.owner_id),
+    db
+      .prepare(
+        `UPDATE videos SET state = 'failed', error_code = ?, error_detail = ?
+         WHERE id = ? AND owner_id = ? AND state = 'uploading'
+           AND EXISTS (SELECT 1 FROM uploads WHERE id = ? AND state = ?)`,
+      )
+      .bind(error.code, error.detail, upload.video_id, upload.owner_id, upload.id, to),
+    db
+      .prepare(
+        `DELETE FROM upload_parts WHERE upload_id = ?
+           AND EXISTS (SELECT 1 FROM uploads WHERE id = ? AND state = ?)`,
+      )
+      .bind(upload.id, upload.id, to),
+  ]);
+  return moved!.meta.changes === 1;
+}

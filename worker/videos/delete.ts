@@ -1,0 +1,103 @@
+// Deleting in two steps: the id is gone at once, the objects follow. The rows go last, as long as anything is
+// left in R2 they say where.
+import { errorFields, type Log } from '../../shared/log.ts';
+import { sourcePrefix, workPrefix } from '../../shared/object-keys.ts';
+import { configOf, type Env } from '../env.ts';
+import { cancelJobsStatements } from '../jobs/cancel.ts';
+import { abortMultipart, deletePrefix } from '../r2.ts';
+import { videoOf } from './store.ts';
+
+/** @throws AppError `not_found` */
+export async function markDeleted(db: D1Database, videoId: string, ownerId: string): Promise<void> {
+  const video = await videoOf(db, videoId, ownerId);
+  await db.batch([
+    db.prepare(`UPDATE videos SET state = 'deleting' WHERE id = ? AND owner_id = ?`).bind(video.id, ownerId),
+    ...endStatements(db, video.id),
+  ]);
+}
+
+/** What ends with a video. The purge repeats it for what began at the same moment. */
+function endStatements(db: D1Database, videoId: string): D1PreparedStatement[] {
+  return [
+    ...cancelJobsStatements(db, videoId),
+    db
+      .prepare(
+        `UPDATE uploads SET state = 'aborted'
+         WHERE video_id = ? AND state IN ('created', 'receiving', 'completing')`,
+      )
+      .bind(videoId),
+    db
+      .prepare('UPDATE sessions SET revoked_at = unixepoch() WHERE video_id = ? AND revoked_at IS NULL')
+      .bind(videoId),
+    db.prepare('DELETE FROM contents WHERE video_id = ?').bind(videoId),
+  ];
+}
+
+const VIDEOS_PER_RUN = 20;
+/** Thousands of objects one prefix may cost a run; the next run goes on. */
+const LISTS_PER_PREFIX = 20;
+
+/** The sweeper's part: takes every video marked as deleted as far as it can. */
+export async function purgeDeleted(env: Env, log: Log): Promise<void> {
+  const { results } = await env.DB.prepare(`SELECT id FROM videos WHERE state = 'deleting' LIMIT ?`)
+    .bind(VIDEOS_PER_RUN)
+    .all<{ id: string }>();
+  for (const { id } of results) await purgeVideo(env, id, log);
+}
+
+/** Removes a deleted video's objects, then its rows. Does not throw: what fails is tried again in a minute. */
+export async function purgeVideo(env: Env, videoId: string, log: Log): Promise<void> {
+  try {
+    await env.DB.batch(endStatements(env.DB, videoId));
+    if (!(await deleteObjects(env, videoId)) || (await mayStillBeWritten(env, videoId))) return;
+    await env.DB.batch(removeStatements(env.DB, videoId));
+    log.info('video.purged', { videoId });
+  } catch (error) {
+    log.error('video.purge_failed', { videoId, ...errorFields(error) });
+  }
+}
+
+/** False when objects are left. */
+async function deleteObjects(env: Env, videoId: string): Promise<boolean> {
+  const uploads = await env.DB.prepare(
+    `SELECT object_key, r2_upload_id FROM uploads
+     WHERE video_id = ? AND r2_upload_id IS NOT NULL AND state <> 'accepted'`,
+  )
+    .bind(videoId)
+    .all<{ object_key: string; r2_upload_id: string }>();
+  for (const { object_key, r2_upload_id } of uploads.results) {
+    await abortMultipart(env.MEDIA, object_key, r2_upload_id);
+  }
+  const jobs = await env.DB.prepare('SELECT id, output_prefix FROM jobs WHERE video_id = ?')
+    .bind(videoId)
+    .all<{ id: string; output_prefix: string }>();
+  const prefixes = [
+    sourcePrefix(videoId),
+    ...jobs.results.flatMap((job) => [workPrefix(job.id), job.output_prefix]),
+  ];
+  for (const prefix of prefixes) {
+    if (!(await deletePrefix(env.MEDIA, prefix, LISTS_PER_PREFIX))) return false;
+  }
+  return true;
+}
+
+/** A transcoder notices a cancelled job at its next heartbeat; until then it may put more objects. */
+async function mayStillBeWritten(env: Env, videoId: string): Promise<boolean> {
+  const job = await env.DB.prepare(
+    `SELECT 1 FROM jobs WHERE video_id = ? AND started_at IS NOT NULL
+       AND coalesce(finished_at, unixepoch()) > unixepoch() - ? LIMIT 1`,
+  )
+    .bind(videoId, configOf(env).LEASE_SECONDS)
+    .first();
+  return job !== null;
+}
+
+function removeStatements(db: D1Database, videoId: string): D1PreparedStatement[] {
+  return [
+    'DELETE FROM upload_parts WHERE upload_id IN (SELECT id FROM uploads WHERE video_id = ?)',
+    'DELETE FROM uploads WHERE video_id = ?',
+    'DELETE FROM tasks WHERE job_id IN (SELECT id FROM jobs WHERE video_id = ?)',
+    'DELETE FROM jobs WHERE video_id = ?',
+    `DELETE FROM videos WHERE id = ? AND state = 'deleting'`,
+  ].map((sql) => db.prepare(sql).bind(videoId));
+}

@@ -1,0 +1,40 @@
+// A video row as the API shows it.
+import type { Job, Video } from '../../shared/api.ts';
+import { Presentation } from '../../shared/messages.ts';
+import type { VideoRow } from './store.ts';
+
+export function renderVideo(row: VideoRow, job?: Job): Video {
+  return {
+    id: row.id,
+    ownerId: row.owner_id,
+    title: row.title,
+    kind: row.kind,
+    ...(row.content_id !== null && { contentId: row.content_id }),
+    visibility: row.visibility,
+    protection: row.protection,
+    state: row.state,
+    regions: JSON.parse(row.regions),
+    tags: JSON.parse(row.tags),
+    ...presentationOf(row),
+    subtitles: [],
+    ...(job && { job }),
+    ...(row.error_code !== null && { error: { code: row.error_code, detail: row.error_detail ?? '' } }),
+    createdAt: rfc3339(row.created_at),
+    ...(row.ready_at !== null && { readyAt: rfc3339(row.ready_at) }),
+  };
+}
+
+type Published = Pick<
+  Video,
+  'durationSeconds' | 'width' | 'height' | 'frameRate' | 'sizeBytes' | 'renditions' | 'audio'
+>;
+
+function presentationOf(row: VideoRow): Published {
+  if (row.presentation === null) return { renditions: [], audio: [] };
+  const { hasPoster: _, ...published } = Presentation.parse(JSON.parse(row.presentation));
+  return published;
+}
+
+function rfc3339(unixSeconds: number): string {
+  return new Date(unixSeconds * 1000).toISOString();
+}

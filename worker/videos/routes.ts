@@ -1,0 +1,84 @@
+// /v1/videos: an owner's library.
+import { type Context, Hono } from 'hono';
+import {
+  type AcceptedJob,
+  TranscodeRequest,
+  type Video,
+  type VideoList,
+  VideoPatch,
+} from '../../shared/api.ts';
+import { requires } from '../http/auth.ts';
+import { jsonBody, validated } from '../http/body.ts';
+import type { AppEnv } from '../http/context.ts';
+import { drainOutbox } from '../jobs/outbox.ts';
+import { renderJob } from '../jobs/render.ts';
+import { latestJobOf } from '../jobs/store.ts';
+import { markDeleted, purgeVideo } from './delete.ts';
+import { cursorOf, ListQuery, readCursor } from './list.ts';
+import { renderVideo } from './render.ts';
+import { sourceResponse } from './source.ts';
+import { listVideos, noSuchVideo, sourceFilename, updateVideo, type VideoRow, videoOf } from './store.ts';
+import { transcodeAgain } from './transcode.ts';
+
+export function videoRoutes(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  const mayRead = requires('uploader', 'viewer');
+  const mayManage = requires('uploader');
+
+  app.get('/v1/videos', mayRead, async (c) => {
+    const { limit, cursor, state, kind, q } = validated(ListQuery, c.req.query());
+    const filter = { state, kind, q, after: cursor === undefined ? undefined : readCursor(cursor) };
+    // One row more than asked tells whether there is a next page.
+    const rows = await listVideos(c.env.DB, c.var.caller.ownerId, { ...filter, limit: limit + 1 });
+    const page = rows.slice(0, limit);
+    const list: VideoList = {
+      videos: await Promise.all(page.map((row) => withJob(c.env.DB, row))),
+      ...(rows.length > limit && { nextCursor: cursorOf(page.at(-1)!) }),
+    };
+    return c.json(list);
+  });
+
+  app.get('/v1/videos/:id', mayRead, async (c) => c.json(await withJob(c.env.DB, await ownVideo(c))));
+
+  app.patch('/v1/videos/:id', mayManage, async (c) => {
+    const patch = await jsonBody(c, VideoPatch);
+    const row = await updateVideo(c.env.DB, c.req.param('id'), c.var.caller.ownerId, patch);
+    return c.json(await withJob(c.env.DB, row));
+  });
+
+  app.delete('/v1/videos/:id', mayManage, async (c) => {
+    const id = c.req.param('id');
+    await markDeleted(c.env.DB, id, c.var.caller.ownerId);
+    c.var.log.info('video.deleted', { videoId: id });
+    c.executionCtx.waitUntil(purgeVideo(c.env, id, c.var.log));
+    return c.body(null, 204);
+  });
+
+  app.get('/v1/videos/:id/source', mayManage, async (c) => {
+    const video = await ownVideo(c);
+    return sourceResponse(c.env.MEDIA, video, await sourceFilename(c.env.DB, video));
+  });
+
+  app.post('/v1/videos/:id/transcode', mayManage, async (c) => {
+    const request = await jsonBody(c, TranscodeRequest);
+    const accepted: AcceptedJob = {
+      jobId: await transcodeAgain(c.env.DB, c.var.config, await ownVideo(c), request),
+    };
+    c.executionCtx.waitUntil(drainOutbox(c.env, c.var.log));
+    return c.json(accepted, 202, { Location: `/v1/jobs/${accepted.jobId}` });
+  });
+
+  return app;
+}
+
+function ownVideo(c: Context<AppEnv, '/v1/videos/:id'>): Promise<VideoRow> {
+  const { caller } = c.var;
+  const id = c.req.param('id');
+  if (caller.onlyVideoId !== undefined && caller.onlyVideoId !== id) throw noSuchVideo();
+  return videoOf(c.env.DB, id, caller.ownerId);
+}
+
+async function withJob(db: D1Database, row: VideoRow): Promise<Video> {
+  const job = await latestJobOf(db, row.id);
+  return renderVideo(row, job ? renderJob(job) : undefined);
+}

@@ -1,0 +1,48 @@
+// A new job on a source that is already stored. What is published stays published until the new one is ready.
+import type { TranscodeRequest } from '../../shared/api.ts';
+import { AppError } from '../../shared/errors.ts';
+import { generationPrefix } from '../../shared/object-keys.ts';
+import type { Config } from '../env.ts';
+import { createJobStatements } from '../jobs/create.ts';
+import { planOptionsOf } from '../jobs/plan-options.ts';
+import { type VideoRow, videoOf } from './store.ts';
+
+/**
+ * @returns the new job's id.
+ * @throws AppError `video_busy` without a source or while another job of the video is open.
+ */
+export async function transcodeAgain(
+  db: D1Database,
+  config: Config,
+  video: VideoRow,
+  request: TranscodeRequest,
+): Promise<string> {
+  const { protection, ...choices } = request;
+  if (protection !== undefined && protection !== 'none') {
+    throw new AppError('protection_not_available', {
+      detail: `Protection ${protection} is not offered here.`,
+    });
+  }
+  if (!video.source_key || !video.source_etag || video.source_bytes === null) {
+    throw new AppError('video_busy', { detail: 'The video has no stored source.' });
+  }
+  const jobId = crypto.randomUUID();
+  const job = {
+    jobId,
+    videoId: video.id,
+    ownerId: video.owner_id,
+    options: planOptionsOf(config, video.options, choices),
+    source: { key: video.source_key, etag: video.source_etag, sizeBytes: video.source_bytes },
+    outputPrefix: generationPrefix(video.kind, video.content_id ?? video.id, jobId),
+  };
+  const guard = {
+    sql: `EXISTS (SELECT 1 FROM videos WHERE id = ? AND owner_id = ? AND state <> 'deleting')
+      AND NOT EXISTS (SELECT 1 FROM jobs WHERE video_id = ? AND id <> ? AND state IN ('queued', 'running'))`,
+    params: [video.id, video.owner_id, video.id, jobId],
+  };
+  await db.batch(createJobStatements(db, job, guard));
+  const created = await db.prepare('SELECT 1 FROM jobs WHERE id = ?').bind(jobId).first();
+  if (created) return jobId;
+  await videoOf(db, video.id, video.owner_id);
+  throw new AppError('video_busy', { detail: 'Another job of this video has not finished.' });
+}
