@@ -60,7 +60,11 @@ export const Claim = z.object({
 export type Claim = z.infer<typeof Claim>;
 
 // POST /internal/heartbeat -> 200 or 409 lease_lost.
-export const LeaseAnswer = z.object({ leaseSeconds: z.number() });
+export const LeaseAnswer = z.object({
+  leaseSeconds: z.number(),
+  /** Replaces the claim's token, which would expire under a task of hours. */
+  jobToken: z.string().optional(),
+});
 
 // POST /internal/commit: segment number `mark` (counted from 1 within the task) is durable. Exactly one more
 // than the ledger's mark; repeating the last commit is answered 200.

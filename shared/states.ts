@@ -26,8 +26,9 @@ export type VideoState = z.infer<typeof VideoState>;
 export const JobState = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
 export type JobState = z.infer<typeof JobState>;
 
-/** `blocked` waits for other tasks of its job; `done` is final, `ready` may be claimed. */
-export const TaskState = z.enum(['blocked', 'ready', 'running', 'done']);
+/** `blocked` waits for other tasks of its job, `ready` may be claimed; `done`, `failed` and `cancelled` are
+ * final: a failed task ends its job, and the end of a job cancels what is left of it. */
+export const TaskState = z.enum(['blocked', 'ready', 'running', 'done', 'failed', 'cancelled']);
 export type TaskState = z.infer<typeof TaskState>;
 
 export const TaskKind = z.enum(['plan', 'chunk', 'audio', 'finish']);

@@ -47,6 +47,8 @@ const Config = z
       .string()
       .default('')
       .transform((text) => text.split(',').map((origin) => origin.trim()).filter(Boolean)),
+    /** `on`: this deployment runs its own transcoders as Cloudflare Containers and wakes them itself. */
+    CONTAINERS: z.enum(['on', 'off']).default('off'),
     /** `0` switches the create rate limit off (local load tests). */
     RATE_LIMITS: z.enum(['on', 'off']).default('on'),
   })

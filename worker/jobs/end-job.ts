@@ -1,0 +1,42 @@
+// What the end of a job without success does to its tasks and its video.
+import type { ErrorCode } from '../../shared/errors.ts';
+import type { Guard } from './guard.ts';
+
+export type JobEnd = { state: 'failed' | 'cancelled'; code: ErrorCode; detail: string };
+
+/**
+ * Ends an open job where `guard` holds. Its open tasks become `cancelled`, so that whoever works on them
+ * loses the lease; its video fails unless something of it is published or a newer job works on it.
+ */
+export function endJobStatements(
+  db: D1Database,
+  jobId: string,
+  end: JobEnd,
+  guard: Guard,
+): D1PreparedStatement[] {
+  return [
+    db
+      .prepare(
+        `UPDATE jobs SET state = ?, error_code = ?, error_detail = ?, finished_at = unixepoch()
+         WHERE id = ? AND state IN ('queued', 'running') AND (${guard.sql})`,
+      )
+      .bind(end.state, end.code, end.detail, jobId, ...guard.params),
+    db
+      .prepare(
+        `UPDATE videos SET state = 'failed', error_code = ?, error_detail = ?
+         WHERE state NOT IN ('playable', 'ready', 'deleting')
+           AND id = (SELECT video_id FROM jobs WHERE id = ? AND state = ?)
+           AND NOT EXISTS (SELECT 1 FROM jobs newer JOIN jobs ended ON newer.video_id = ended.video_id
+                           WHERE ended.id = ? AND newer.seq > ended.seq)
+           AND (${guard.sql})`,
+      )
+      .bind(end.code, end.detail, jobId, end.state, jobId, ...guard.params),
+    db
+      .prepare(
+        `UPDATE tasks SET state = 'cancelled', lease_until = 0, worker_id = NULL
+         WHERE job_id = ? AND state IN ('blocked', 'ready', 'running')
+           AND EXISTS (SELECT 1 FROM jobs WHERE id = ? AND state = ?) AND (${guard.sql})`,
+      )
+      .bind(jobId, jobId, end.state, ...guard.params),
+  ];
+}

@@ -1,0 +1,175 @@
+// The ledger as transcoders call it. What a call may touch is in its job token: one attempt at one task.
+import type { Context } from 'hono';
+import { Hono } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import { AppError, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
+import {
+  ClaimRequest,
+  Commit,
+  Hello,
+  PlanReport,
+  PublishReport,
+  TaskDone,
+  TaskFailure,
+  TaskProgress,
+} from '../../shared/messages.ts';
+import { JobClaims, verifyToken } from '../../shared/sign.ts';
+import { jsonBody } from '../http/body.ts';
+import type { AppEnv } from '../http/context.ts';
+import { acceptPlan } from './accept-plan.ts';
+import { type AttemptEnd, endAttempt } from './attempt.ts';
+import { claimTask, signJobToken } from './claim.ts';
+import type { HeldTask } from './guard.ts';
+import { commitSegment, completeTask, heartbeat } from './ledger.ts';
+import { drainOutbox } from './outbox.ts';
+import { publishJob } from './publish.ts';
+import { type Reaped, reapLapsed, reapWorker } from './reap.ts';
+import { announceJob, reportFrames } from './room-client.ts';
+import { keepContainerAwake } from './transcoder-container.ts';
+
+const DETAIL_CHARS = 1000;
+
+/** POST /internal/*: hello and claim by the transcoders' secret, everything else by job token. */
+export function internalRoutes(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+
+  app.post('/internal/hello', isTranscoder, async (c) => {
+    const { workerId } = await jsonBody(c, Hello);
+    const reaped = await reapWorker(c.env.DB, workerId);
+    afterReaping(c, reaped);
+    return c.json({ released: reaped.length });
+  });
+
+  app.post('/internal/claim', isTranscoder, async (c) => {
+    const request = await jsonBody(c, ClaimRequest);
+    afterReaping(c, await reapLapsed(c.env.DB));
+    const claim = await claimTask(c.env.DB, request, c.var.config);
+    if (!claim) return c.body(null, 204);
+    const { jobId, name, epoch } = claim.task;
+    c.var.log.info('task.claimed', { jobId, task: name, epoch, workerId: request.workerId });
+    c.executionCtx.waitUntil(announceJob(c.env, jobId, c.var.log));
+    return c.json(claim);
+  });
+
+  app.post('/internal/heartbeat', async (c) => {
+    const held = await heldTask(c);
+    const { LEASE_SECONDS } = c.var.config;
+    const { workerId } = await heartbeat(c.env.DB, held, LEASE_SECONDS);
+    c.executionCtx.waitUntil(keepContainerAwake(c.env, workerId, c.var.log));
+    return c.json({ leaseSeconds: LEASE_SECONDS, jobToken: await signJobToken(held, c.var.config) });
+  });
+
+  app.post('/internal/commit', async (c) => {
+    const held = await heldTask(c);
+    const { mark } = await jsonBody(c, Commit);
+    const { config, log } = c.var;
+    const committed = await commitSegment(c.env.DB, held, mark, config.LEASE_SECONDS);
+    c.executionCtx.waitUntil(reportFrames(c.env, held.jobId, held.task, committed.framesDone, log));
+    return c.json({ mark: committed.mark });
+  });
+
+  app.post('/internal/plan', async (c) => {
+    const held = await heldTask(c);
+    const { summary } = await jsonBody(c, PlanReport);
+    await acceptPlan(c.env.DB, held, summary);
+    afterTransition(c, held, 'job.planned', { chunks: summary.chunks.length, frames: summary.totalFrames });
+    return c.json({});
+  });
+
+  app.post('/internal/done', async (c) => {
+    const held = await heldTask(c);
+    const { mark } = await jsonBody(c, TaskDone);
+    await completeTask(c.env.DB, held, mark);
+    afterTransition(c, held, 'task.done', { mark });
+    return c.json({});
+  });
+
+  app.post('/internal/fail', async (c) => {
+    const held = await heldTask(c);
+    const failure = await jsonBody(c, TaskFailure);
+    await endAttempt(c.env.DB, held, attemptEndOf(failure));
+    afterTransition(c, held, 'task.failed', { ...failure });
+    return c.json({});
+  });
+
+  app.post('/internal/release', async (c) => {
+    const held = await heldTask(c);
+    await endAttempt(c.env.DB, held, { cause: 'released' });
+    afterTransition(c, held, 'task.released', {});
+    return c.json({});
+  });
+
+  app.post('/internal/progress', async (c) => {
+    const held = await heldTask(c);
+    const { framesDone } = await jsonBody(c, TaskProgress);
+    c.executionCtx.waitUntil(reportFrames(c.env, held.jobId, held.task, framesDone, c.var.log));
+    return c.json({});
+  });
+
+  app.post('/internal/publish', async (c) => {
+    const held = await heldTask(c);
+    const { presentation } = await jsonBody(c, PublishReport);
+    await publishJob(c.env.DB, held, presentation);
+    afterTransition(c, held, 'job.published', { sizeBytes: presentation.sizeBytes });
+    return c.json({});
+  });
+
+  return app;
+}
+
+const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
+  if (!(await equalSecrets(bearerOf(c), c.var.config.TRANSCODER_SECRET))) {
+    throw new AppError('unauthorized', { detail: 'This call needs the transcoder secret.' });
+  }
+  await next();
+});
+
+/** @throws AppError unauthorized or token_expired. Whether the lease still holds is the ledger's to say. */
+async function heldTask(c: Context<AppEnv>): Promise<HeldTask> {
+  const claims = await verifyToken('job', bearerOf(c), c.var.config.SIGNING_KEYS, JobClaims);
+  if (!claims) throw new AppError('unauthorized', { detail: 'This call needs the job token of a claim.' });
+  if (claims.exp <= Date.now() / 1000) throw new AppError('token_expired');
+  return { jobId: claims.job, task: claims.task, epoch: claims.epoch };
+}
+
+function bearerOf(c: Context<AppEnv>): string {
+  return /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
+}
+
+// Hashing first makes both sides equally long, which timingSafeEqual demands.
+async function equalSecrets(given: string, expected: string): Promise<boolean> {
+  const hash = (text: string) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return crypto.subtle.timingSafeEqual(await hash(given), await hash(expected));
+}
+
+function attemptEndOf(failure: TaskFailure): AttemptEnd {
+  const detail = failure.detail.slice(0, DETAIL_CHARS);
+  if (failure.kind === 'resources') return { cause: 'resources', detail };
+  // An unknown code comes from a newer transcoder; the job must still end with one of the table.
+  const code: ErrorCode = isErrorCode(failure.code) ? failure.code : 'encode_failed';
+  return { cause: failure.kind, code, detail };
+}
+
+/** Logs a transition and lets its tickets and its news go out after the answer. */
+function afterTransition(
+  c: Context<AppEnv>,
+  held: HeldTask,
+  event: string,
+  fields: Record<string, unknown>,
+): void {
+  c.var.log.info(event, { ...held, ...fields });
+  c.executionCtx.waitUntil(spread(c, [held.jobId]));
+}
+
+function afterReaping(c: Context<AppEnv>, reaped: Reaped[]): void {
+  if (reaped.length === 0) return;
+  for (const task of reaped) c.var.log.warn('task.taken_back', task);
+  c.executionCtx.waitUntil(spread(c, [...new Set(reaped.map((task) => task.jobId))]));
+}
+
+async function spread(c: Context<AppEnv>, jobIds: string[]): Promise<void> {
+  await Promise.all([
+    ...jobIds.map((jobId) => announceJob(c.env, jobId, c.var.log)),
+    drainOutbox(c.env, c.var.log),
+  ]);
+}

@@ -1,0 +1,86 @@
+// What a progress room knows of its job, and how news changes it. Pure. Nothing here ever goes back: late or
+// repeated news cannot lower the percentage or revive an ended job.
+import type { ApiError, JobEvent } from '../../shared/api.ts';
+import { estimateEtaSeconds, runningProgress } from '../../shared/progress.ts';
+import { isTerminal, type JobState } from '../../shared/states.ts';
+
+/** The ledger's word, read from D1. Chunks alone count as work. */
+export type JobNews = {
+  jobId: string;
+  videoId: string;
+  state: JobState;
+  stage: string;
+  startedAtMs?: number;
+  totalFrames?: number;
+  chunks: Record<string, { frames: number; framesDone: number }>;
+  error?: ApiError;
+};
+
+export type LiveJob = JobNews & { percent: number };
+
+const STAGES = ['queued', 'planning', 'encoding', 'finishing'];
+
+/** The room's picture after hearing from the ledger. */
+export function withNews(live: LiveJob | undefined, news: JobNews): LiveJob {
+  if (live && isTerminal(live.state)) return live;
+  const isLate = live !== undefined && !isTerminal(news.state) && rank(news.stage) < rank(live.stage);
+  const chunks = { ...live?.chunks };
+  for (const [name, chunk] of Object.entries(news.chunks)) {
+    chunks[name] = {
+      frames: chunk.frames,
+      framesDone: Math.max(chunk.framesDone, chunks[name]?.framesDone ?? 0),
+    };
+  }
+  return withPercent({ ...(isLate ? live : { ...live, ...news }), chunks, percent: live?.percent ?? 0 });
+}
+
+/** The room's picture after a transcoder told how far a task is. */
+export function withFrames(live: LiveJob, task: string, framesDone: number): LiveJob {
+  const chunk = live.chunks[task];
+  if (!chunk || isTerminal(live.state)) return live;
+  const done = Math.min(chunk.frames, Math.max(chunk.framesDone, framesDone));
+  return withPercent({
+    ...live,
+    chunks: { ...live.chunks, [task]: { frames: chunk.frames, framesDone: done } },
+  });
+}
+
+export function eventOf(live: LiveJob, type: JobEvent['type'], nowMs: number): JobEvent {
+  const etaSeconds =
+    live.state === 'running' && live.startedAtMs !== undefined
+      ? estimateEtaSeconds(live.percent, live.startedAtMs, nowMs)
+      : undefined;
+  return {
+    type,
+    jobId: live.jobId,
+    videoId: live.videoId,
+    state: live.state,
+    progress: live.percent,
+    stage: live.stage,
+    ...(etaSeconds === undefined ? {} : { etaSeconds }),
+    ...(live.error ? { error: live.error } : {}),
+  };
+}
+
+/** The event that says how a job ended. A cancelled job is neither ready nor failed. */
+export function closingType(state: JobState): JobEvent['type'] {
+  if (state === 'succeeded') return 'ready';
+  return state === 'failed' ? 'failed' : 'state';
+}
+
+function withPercent(live: LiveJob): LiveJob {
+  return { ...live, percent: Math.max(live.percent, currentPercent(live)) };
+}
+
+function currentPercent(live: LiveJob): number {
+  if (live.state === 'succeeded') return 100;
+  if (live.totalFrames === undefined) return 0;
+  const framesDone = Object.fromEntries(
+    Object.entries(live.chunks).map(([name, chunk]) => [name, chunk.framesDone]),
+  );
+  return runningProgress({ totalFrames: live.totalFrames, framesDone });
+}
+
+function rank(stage: string): number {
+  return STAGES.indexOf(stage);
+}

@@ -1,0 +1,54 @@
+// The end of a job with success: in one batch the job ends and the video's pointer moves to its generation.
+import { AppError } from '../../shared/errors.ts';
+import type { Presentation } from '../../shared/messages.ts';
+import { type HeldTask, newToken, taskGuard } from './guard.ts';
+import { currentOf } from './ledger.ts';
+
+/**
+ * Publishes the job of a held `finish` task. The pointer only moves forward: an older job that ends later
+ * succeeds without taking the video back. Told twice, it answers twice the same.
+ *
+ * @throws AppError lease_lost where the attempt is over.
+ */
+export async function publishJob(db: D1Database, held: HeldTask, presentation: Presentation): Promise<void> {
+  if (held.task !== 'finish') throw new AppError('lease_lost', { detail: 'Only the finish task publishes.' });
+  const token = newToken();
+  const isFinished = taskGuard(held, token);
+  const isPublished = 'EXISTS (SELECT 1 FROM jobs WHERE id = ? AND publish_token = ?)';
+  const results = await db.batch<{ name: string }>([
+    db
+      .prepare(
+        `UPDATE tasks SET state = 'done', finished_at = unixepoch(), lease_until = 0, token = ?
+         WHERE job_id = ? AND name = 'finish' AND epoch = ? AND state = 'running' RETURNING name`,
+      )
+      .bind(token, held.jobId, held.epoch),
+    db
+      .prepare(
+        `UPDATE jobs SET state = 'succeeded', publish_token = ?, finished_at = unixepoch()
+         WHERE id = ? AND state = 'running' AND ${isFinished.sql}`,
+      )
+      .bind(token, held.jobId, ...isFinished.params),
+    db
+      .prepare(
+        `UPDATE videos SET state = 'ready', published_job = j.id, published_seq = j.seq, output_prefix = j.output_prefix,
+           presentation = ?, ready_at = coalesce(videos.ready_at, unixepoch()), error_code = NULL, error_detail = NULL
+         FROM jobs j
+         WHERE j.id = ? AND videos.id = j.video_id AND videos.state <> 'deleting' AND videos.published_seq < j.seq
+           AND ${isPublished}`,
+      )
+      .bind(JSON.stringify(presentation), held.jobId, held.jobId, token),
+    // The client's own id follows its owner's newest upload; an older video published again does not take it back.
+    db
+      .prepare(
+        `INSERT INTO contents (kind, content_id, owner_id, video_id)
+         SELECT kind, content_id, owner_id, id FROM videos
+         WHERE published_job = ? AND id = (SELECT video_id FROM jobs WHERE id = ?) AND content_id IS NOT NULL AND ${isPublished}
+         ON CONFLICT (kind, content_id) DO UPDATE SET video_id = excluded.video_id
+         WHERE contents.owner_id = excluded.owner_id
+           AND coalesce((SELECT created_at FROM videos WHERE id = contents.video_id), 0)
+             <= (SELECT created_at FROM videos WHERE id = excluded.video_id)`,
+      )
+      .bind(held.jobId, held.jobId, held.jobId, token),
+  ]);
+  if (!results[0]?.results[0]) await currentOf(db, held, ['done']);
+}

@@ -1,0 +1,66 @@
+// The safety net under the tickets, run every minute: takes back lapsed leases, wakes transcoders for work
+// whose tickets were lost, and drops what nobody needs any more. A bounded amount of work per run.
+import { DAY_SECONDS } from '../../shared/limits.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Env } from '../env.ts';
+import { newToken } from './guard.ts';
+import { drainOutbox, ticketStatement } from './outbox.ts';
+import { reapLapsed } from './reap.ts';
+import { announceJob } from './room-client.ts';
+import { wakeTranscoders } from './transcoder-container.ts';
+
+/** Work that has been ready this long gets another ticket: the first may be lost. */
+const TICKET_LOST_SECONDS = 60;
+const MAX_RETICKETED_JOBS = 5;
+
+const TASKS_KEPT_SECONDS = 7 * DAY_SECONDS;
+const MAX_PRUNED_JOBS = 50;
+
+export async function sweep(env: Env, log: Log): Promise<void> {
+  const reaped = await reapLapsed(env.DB);
+  for (const task of reaped) log.warn('task.lease_lapsed', task);
+  const reticketed = await ticketWaitingJobs(env.DB);
+  const sent = await drainOutbox(env, log);
+  await wakeTranscoders(env, log);
+  const pruned = await pruneTasks(env.DB);
+  await Promise.all(
+    [...new Set(reaped.map((task) => task.jobId))].map((jobId) => announceJob(env, jobId, log)),
+  );
+  if (reaped.length + reticketed + sent + pruned > 0) {
+    log.info('sweep.done', { reaped: reaped.length, reticketed, sent, pruned });
+  }
+}
+
+/** Tickets are duplicated at worst: a transcoder that finds nothing to claim has lost one request. */
+async function ticketWaitingJobs(db: D1Database): Promise<number> {
+  const waiting = await db
+    .prepare(
+      `SELECT job_id AS jobId FROM tasks WHERE state = 'ready' AND not_before <= unixepoch() - ${TICKET_LOST_SECONDS}
+       GROUP BY job_id ORDER BY min(not_before) LIMIT ${MAX_RETICKETED_JOBS}`,
+    )
+    .all<{ jobId: string }>();
+  const always = { sql: '1', params: [] };
+  const statements = waiting.results.map(({ jobId }) =>
+    ticketStatement(db, { id: `ticket:${jobId}:${newToken()}`, jobId }, always),
+  );
+  if (statements.length > 0) await db.batch(statements);
+  return statements.length;
+}
+
+async function pruneTasks(db: D1Database): Promise<number> {
+  const ended = await db
+    .prepare(
+      `SELECT id FROM jobs WHERE finished_at IS NOT NULL AND pruned_at IS NULL
+         AND finished_at <= unixepoch() - ${TASKS_KEPT_SECONDS} ORDER BY finished_at LIMIT ${MAX_PRUNED_JOBS}`,
+    )
+    .all<{ id: string }>();
+  if (ended.results.length === 0) return 0;
+  const ids = JSON.stringify(ended.results.map((row) => row.id));
+  await db.batch([
+    db.prepare('DELETE FROM tasks WHERE job_id IN (SELECT value FROM json_each(?))').bind(ids),
+    db
+      .prepare('UPDATE jobs SET pruned_at = unixepoch() WHERE id IN (SELECT value FROM json_each(?))')
+      .bind(ids),
+  ]);
+  return ended.results.length;
+}
