@@ -8,7 +8,13 @@ export default defineConfig(async () => {
   return {
     test: {
       projects: [
-        { test: { name: 'unit', environment: 'node', include: ['test/*.test.ts', 'test/shared/**/*.test.ts'] } },
+        {
+          test: {
+            name: 'unit',
+            environment: 'node',
+            include: ['test/*.test.ts', 'test/shared/**/*.test.ts', 'test/local/**/*.test.ts'],
+          },
+        },
         {
           test: {
             name: 'transcoder',
@@ -26,7 +32,11 @@ export default defineConfig(async () => {
               miniflare: { bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: migrations } },
             }),
           ],
-          test: { name: 'worker', include: ['test/worker/**/*.test.ts'], setupFiles: ['test/worker/setup.ts'] },
+          test: {
+            name: 'worker',
+            include: ['test/worker/**/*.test.ts'],
+            setupFiles: ['test/worker/setup.ts'],
+          },
         },
         {
           test: {

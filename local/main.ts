@@ -10,6 +10,7 @@ import { bold, dim, line, PlainFailure, row, runMain } from './setup/screen.mjs'
 import { type Stack, startStack } from './stack.ts';
 
 const CRON_SECONDS = 10;
+const LAUNCHED_AT_MS = Number(process.env.REELAY_LAUNCHED_AT_MS ?? Date.now());
 
 await runMain(async () => {
   const stopping = stopSignal();
@@ -37,6 +38,7 @@ process.exit();
 
 function announce(stack: Stack, options: LaunchOptions): void {
   row('transcoders', String(options.transcoders));
+  row('ready', 'all parts are up', LAUNCHED_AT_MS);
   line();
   row('studio', bold(`${stack.url}/`));
   row('token', mintToken(stack.secrets, 'admin', 'local'));

@@ -3,10 +3,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalSecrets } from '../transcoder/cli/local-stack.ts';
 import { type Child, type ChildCommand, logTail, startChild } from './child.ts';
 import { startCron } from './cron.ts';
+import { queueServer, untilHealthy, workerServer } from './dev-servers.ts';
 import { ensureSecrets, type Home, prepareHome } from './home.ts';
 import { takeLock } from './lock.ts';
 import { requireFreePorts } from './ports.ts';
@@ -15,7 +15,6 @@ import { PlainFailure } from './setup/screen.mjs';
 import { transcoderCommand } from './transcoder-process.ts';
 import { type DevServer, devServerCommand, migrationsCommand } from './wrangler.ts';
 
-const START_SECONDS = 60;
 /** A transcoder gives its tasks back on SIGTERM; the dev servers write their databases out. */
 const STOP_GRACE_SECONDS = 8;
 
@@ -113,36 +112,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function queueServer(home: Home, port: number, secrets: LocalSecrets): DevServer {
-  const variables = { QUEUE_TOKEN: secrets.queueToken };
-  return {
-    name: 'queue',
-    config: 'local/queue/wrangler.toml',
-    port,
-    stateDirectory: home.queueState,
-    variables,
-  };
-}
-
-function workerServer(
-  home: Home,
-  port: number,
-  secrets: LocalSecrets,
-  extra: Record<string, string>,
-): DevServer {
-  const variables = {
-    JWT_SECRET: secrets.jwtSecret,
-    SIGNING_KEYS: secrets.signingKeys,
-    TRANSCODER_SECRET: secrets.transcoderSecret,
-    // Of wrangler.toml's `local_dev.experimental_s3_credentials`.
-    R2_S3_ENDPOINT: `http://127.0.0.1:${port}/cdn-cgi/local/r2/s3`,
-    R2_ACCESS_KEY_ID: 'reelay-local',
-    R2_SECRET_ACCESS_KEY: 'reelay-local-secret',
-    ...extra,
-  };
-  return { name: 'worker', config: 'wrangler.toml', port, stateDirectory: home.workerState, variables };
-}
-
 /** wrangler needs seconds even to find nothing to do, so the applied set is remembered beside the database. */
 async function applyMigrations(
   home: Home,
@@ -163,20 +132,6 @@ async function applyMigrations(
     throw new PlainFailure(`the database migrations failed\n${await logTail(child)}`);
   await writeFile(stamp, digest);
   ready('database', `${files.length} migrations applied`, startedAtMs);
-}
-
-async function untilHealthy(child: Child, url: string, signal?: AbortSignal): Promise<void> {
-  const deadlineMs = Date.now() + START_SECONDS * 1000;
-  while (Date.now() < deadlineMs) {
-    if (signal?.aborted) throw new PlainFailure('stopped before it was up');
-    if (child.hasEnded())
-      throw new PlainFailure(`the ${child.name} ended while starting\n${await logTail(child)}`);
-    const response = await fetch(url, { signal: AbortSignal.timeout(5000) }).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.ok) return;
-    await sleep(100);
-  }
-  throw new PlainFailure(`the ${child.name} was not ready after ${START_SECONDS} s\n${await logTail(child)}`);
 }
 
 async function failWhenEnded(child: Child, isExpected: () => boolean): Promise<never> {

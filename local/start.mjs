@@ -8,6 +8,7 @@ import { ensureStudio } from './setup/studio.mjs';
 import { ensureFfmpeg } from './setup/system-packages.mjs';
 
 await runMain(async () => {
+  const launchedAtMs = Date.now();
   line();
   line(bold('Reelay'));
   line();
@@ -16,6 +17,7 @@ await runMain(async () => {
   await ensureStudio(runtime);
   const env = {
     ...runtimeEnv(),
+    REELAY_LAUNCHED_AT_MS: String(launchedAtMs),
     NODE_OPTIONS: [process.env.NODE_OPTIONS, ...runtime.flags].filter(Boolean).join(' '),
   };
   process.exitCode = await passThrough(runtime.node, ['local/main.ts', ...process.argv.slice(2)], {

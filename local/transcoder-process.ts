@@ -25,7 +25,7 @@ export function transcoderCommand({ home, index, url, queueUrl, secrets }: Trans
       TRANSCODER_SECRET: secrets.transcoderSecret,
       WORKER_ID: `local-${index}`,
       QUEUES_API: queueUrl,
-      QUEUE_ACCOUNT: 'local',
+      QUEUE_ACCOUNT_ID: 'local',
       QUEUE_ID: 'reelay-tickets',
       QUEUE_TOKEN: secrets.queueToken,
       HEALTH_PORT: '0',
