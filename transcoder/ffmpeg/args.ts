@@ -1,0 +1,200 @@
+// Every ffmpeg command line, as pure functions of the plan. The recipes are measured: chunks joined from these
+// commands show the same pictures as one run over the whole file. Options of an output bind to that output
+// alone, so each output repeats them.
+import { MEDIA_LIMITS } from '../../shared/limits.ts';
+import type { Plan, PlannedAudio, PlannedRendition } from '../../shared/plan.ts';
+import { SEEK_MARGIN_SECONDS } from '../../shared/plan.ts';
+import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
+import { DECODER_ALLOWLIST } from './allowlist.ts';
+import { chunkFilterGraph, posterFilters } from './filters.ts';
+import type { FfmpegCommand } from './run.ts';
+
+export type Input = { url: string; threads: number };
+
+/** A run of frames of the plan's grid: first (inclusive), end (exclusive). */
+export type FrameRun = { firstFrame: number; endFrame: number };
+
+/** Where and how to look for a poster picture. */
+export type PosterSearch = {
+  fromSeconds: number;
+  windowSeconds: number;
+  isKeyFramesOnly: boolean;
+  skipsBlack: boolean;
+};
+
+/** A source may end this much before its plan says; the last picture is held for the rest. */
+const LAST_PICTURE_HOLD_SECONDS = 0.25;
+
+/** ffmpeg's own options; ffprobe knows no `-nostdin`. */
+const GLOBAL_OPTIONS = ['-nostdin', '-y', '-v', 'error'];
+/** Nothing of the source's metadata (places, devices, names) and nothing of the encoder's build is written. */
+const ANONYMOUS = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'];
+/** The time axis starts where the file starts, so audio and video keep their offset. */
+const FILE_TIME_AXIS = ['-copyts', '-start_at_zero'];
+const BT709 = [
+  '-color_primaries',
+  'bt709',
+  '-color_trc',
+  'bt709',
+  '-colorspace',
+  'bt709',
+  '-color_range',
+  'tv',
+];
+
+/**
+ * What hardens every read of a source, for ffmpeg and ffprobe alike: the demuxer is forced, and it may open
+ * neither another format, nor another protocol than the one the source is served by, nor an unlisted decoder.
+ */
+export function inputOptions(input: { url: string; demuxer: string }): string[] {
+  const isHttp = input.url.startsWith('http://');
+  return [
+    ...['-protocol_whitelist', isHttp ? 'http,tcp' : 'file'],
+    ...['-format_whitelist', input.demuxer],
+    ...['-codec_whitelist', DECODER_ALLOWLIST],
+    ...['-max_pixels', String(MEDIA_LIMITS.maxPixels)],
+    // Without these a dropped connection looks like the end of the file, with exit code 0.
+    ...(isHttp ? ['-reconnect', '1', '-reconnect_on_network_error', '1', '-reconnect_delay_max', '5'] : []),
+    ...(isHttp ? ['-rw_timeout', '15000000'] : []),
+    ...['-f', input.demuxer],
+  ];
+}
+
+/** One decode of a run of frames, every rung of the ladder as fragmented MP4 with one fragment per GOP. */
+export function chunkCommand(
+  plan: Plan,
+  input: Input,
+  run: FrameRun,
+  outputPath: (rendition: PlannedRendition) => string,
+): FfmpegCommand {
+  const frames = run.endFrame - run.firstFrame;
+  const startSeconds = frameSeconds(run.firstFrame, plan.fps);
+  const seekSeconds = startSeconds - SEEK_MARGIN_SECONDS;
+  const seek =
+    plan.source.isSeekable && seekSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(seekSeconds)] : [];
+  const isLast = run.endFrame === plan.totalFrames;
+  return {
+    inputs: [
+      {
+        options: [
+          ...GLOBAL_OPTIONS,
+          ...['-filter_complex_threads', String(input.threads)],
+          ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
+          ...['-threads', String(input.threads)],
+          ...FILE_TIME_AXIS,
+          ...seek,
+        ],
+        url: input.url,
+      },
+    ],
+    filterGraph: chunkFilterGraph(plan, {
+      startSeconds: seconds(startSeconds),
+      heldFrames: isLast ? Math.max(2, Math.round(LAST_PICTURE_HOLD_SECONDS * framesPerSecond(plan.fps))) : 0,
+    }),
+    outputs: plan.renditions.map((rendition, index) => ({
+      options: ['-map', `[v${index}]`, ...videoOutputOptions(plan, rendition, frames, input.threads)],
+      path: outputPath(rendition),
+    })),
+  };
+}
+
+/** A whole audio track as fragmented MP4 with small fragments and one edit that hides the encoder's priming. */
+export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path: string): FfmpegCommand {
+  const layout = audio.channels === 1 ? 'mono' : 'stereo';
+  const codec = audio.isCopied
+    ? // MPEG-TS carries ADTS headers, which MP4 does not; elsewhere the filter passes frames on.
+      ['-c:a', 'copy', '-bsf:a', 'aac_adtstoasc']
+    : [
+        // Silence before a late start and in holes; 44.1 kHz stays, anything else becomes the nearer of the two.
+        ...[
+          '-af',
+          `aresample=async=1000:first_pts=0,aformat=sample_rates=48000|44100:channel_layouts=${layout}`,
+        ],
+        ...['-c:a', 'aac', '-b:a', String(audio.bitrateBps), '-flags:a', '+bitexact'],
+      ];
+  return {
+    inputs: [
+      {
+        options: [
+          ...GLOBAL_OPTIONS,
+          ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
+          ...['-threads', '1'],
+          ...FILE_TIME_AXIS,
+        ],
+        url: input.url,
+      },
+    ],
+    outputs: [
+      {
+        options: [
+          ...['-map', `0:${audio.streamIndex}`, '-vn', '-sn', '-dn', ...codec, ...ANONYMOUS],
+          // `cmaf` would leave the edit list out and play 21 ms late; see isobmff/audio-track.ts.
+          ...['-f', 'mp4', '-movflags', '+dash+delay_moov+skip_sidx+skip_trailer'],
+          ...['-frag_duration', '500000', '-flush_packets', '1'],
+        ],
+        path,
+      },
+    ],
+  };
+}
+
+/** One JPEG, as a viewer would see it. The file stays absent where the search finds nothing. */
+export function posterCommand(plan: Plan, input: Input, search: PosterSearch, path: string): FfmpegCommand {
+  const seek = search.fromSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(search.fromSeconds)] : [];
+  return {
+    inputs: [
+      {
+        options: [
+          ...GLOBAL_OPTIONS,
+          ...['-filter_complex_threads', String(input.threads)],
+          ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
+          ...['-threads', String(input.threads)],
+          ...(search.isKeyFramesOnly ? ['-skip_frame', 'nokey'] : []),
+          ...seek,
+          ...['-t', seconds(search.windowSeconds)],
+        ],
+        url: input.url,
+      },
+    ],
+    filterGraph: `[0:${plan.source.videoStreamIndex}]${posterFilters(plan, search.skipsBlack).join(',')}[poster]`,
+    outputs: [
+      {
+        options: [
+          ...['-map', '[poster]', '-an', '-sn', '-dn', '-frames:v', '1', ...ANONYMOUS],
+          ...['-c:v', 'mjpeg', '-q:v', '3', '-threads', '1', '-flags:v', '+bitexact'],
+          ...['-f', 'image2', '-update', '1'],
+        ],
+        path,
+      },
+    ],
+  };
+}
+
+function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, threads: number): string[] {
+  const gop = String(plan.gopFrames);
+  return [
+    ...['-an', '-sn', '-dn', '-frames:v', String(frames)],
+    ...['-c:v', plan.encoder.codec, '-preset', plan.encoder.preset, '-threads', String(threads)],
+    ...[
+      '-crf',
+      String(rung.crf),
+      '-maxrate',
+      String(rung.maxBitrateBps),
+      '-bufsize',
+      String(rung.bufferBits),
+    ],
+    ...['-profile:v', 'high', '-g', gop, '-keyint_min', gop, '-sc_threshold', '0'],
+    ...['-fps_mode', 'passthrough', '-video_track_timescale', String(plan.timescale)],
+    // SDR keeps the tags its frames carry; a tone-mapped picture loses them in the scaler.
+    ...(plan.source.isHdr ? BT709 : []),
+    ...ANONYMOUS,
+    ...['-flags:v', '+bitexact', '-avoid_negative_ts', 'disabled', '-flush_packets', '1'],
+    ...['-f', 'mp4', '-movflags'],
+    '+cmaf+empty_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer',
+  ];
+}
+
+/** Seconds as ffmpeg reads them, to the microsecond it keeps. */
+function seconds(value: number): string {
+  return value.toFixed(6);
+}

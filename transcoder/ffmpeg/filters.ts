@@ -1,0 +1,78 @@
+// Filter graphs: from the decoder's frames to what each output shows. ffmpeg has already applied the rotation.
+import type { Plan } from '../../shared/plan.ts';
+
+const POSTER_LONG_SIDE_PIXELS = 1280;
+/** Pictures the poster is picked from. They wait in memory, already small. */
+const POSTER_CANDIDATES = 12;
+
+/**
+ * One decode, then down the ladder: each rung is scaled from the next larger one, which costs half of scaling
+ * each from the source. Outputs are labelled `[v0]` (smallest) upwards, as in `plan.renditions`.
+ */
+export function chunkFilterGraph(plan: Plan, run: { startSeconds: string; heldFrames: number }): string {
+  const top = plan.renditions.length - 1;
+  const largest = plan.renditions[top]!;
+  const source = [
+    ...deinterlace(plan),
+    // In the track's own ticks every frame time of the grid is a whole number, so the fps filter rounds a
+    // source frame the same way wherever its chunk begins.
+    `settb=1/${plan.timescale}`,
+    `fps=fps=${plan.fps.num}/${plan.fps.den}:start_time=${run.startSeconds}:round=near`,
+    ...(run.heldFrames > 0 ? [`tpad=stop_mode=clone:stop=${run.heldFrames}`] : []),
+    ...shape(plan, largest),
+  ];
+  const graph = [`[0:${plan.source.videoStreamIndex}]${source.join(',')}${fork(top)}`];
+  for (let index = top - 1; index >= 0; index--) {
+    const { width, height } = plan.renditions[index]!;
+    graph.push(`[s${index}]scale=${width}:${height}:flags=bicubic,setsar=1${fork(index)}`);
+  }
+  return graph.join(';');
+}
+
+/** Fits the display size into the poster's, drops black pictures where asked, and picks the most typical. */
+export function posterFilters(plan: Plan, skipsBlack: boolean): string[] {
+  const { width, height } = plan.display;
+  const factor = Math.min(1, POSTER_LONG_SIDE_PIXELS / Math.max(width, height));
+  const even = (side: number) => Math.max(2, 2 * Math.round((side * factor) / 2));
+  return [
+    ...deinterlace(plan),
+    ...shape(plan, { width: even(width), height: even(height) }),
+    // 98 % of the pixels darker than 32 of 255 is a black picture, as `blackframe` defines it.
+    ...(skipsBlack
+      ? [
+          'blackframe=amount=0:threshold=32',
+          'metadata=mode=select:key=lavfi.blackframe.pblack:value=98:function=less',
+        ]
+      : []),
+    `thumbnail=n=${POSTER_CANDIDATES}`,
+    'scale=out_range=pc',
+    'format=yuvj420p',
+  ];
+}
+
+/** Ends rung `index`: its output, and the feed of the rung below where there is one. */
+function fork(index: number): string {
+  return index === 0 ? '[v0]' : `,split=2[v${index}][s${index - 1}]`;
+}
+
+function deinterlace(plan: Plan): string[] {
+  return plan.source.isInterlaced ? ['bwdif=mode=send_frame:deint=interlaced'] : [];
+}
+
+/** To the given size in square pixels, limited range, 8 bits, SDR. */
+function shape(plan: Plan, size: { width: number; height: number }): string[] {
+  const scale = `scale=${size.width}:${size.height}:flags=bicubic`;
+  if (!plan.source.isHdr) return [`${scale}:out_range=tv`, 'setsar=1', 'format=yuv420p'];
+  return [
+    scale,
+    'setsar=1',
+    // BT.2100 defines PQ and HLG on BT.2020 primaries; files that leave the tags out would stop zscale.
+    'setparams=color_primaries=bt2020:colorspace=bt2020nc',
+    'zscale=t=linear:npl=100',
+    'format=gbrpf32le',
+    'zscale=p=bt709',
+    'tonemap=hable:desat=0',
+    'zscale=t=bt709:m=bt709:r=tv',
+    'format=yuv420p',
+  ];
+}

@@ -1,0 +1,146 @@
+// Encodes one chunk: every rung of the ladder from one decode, each segment stored and committed as soon as it
+// is complete on all rungs. Segments that an earlier attempt committed are not made again.
+import { AppError } from '../../shared/errors.ts';
+import type { InitFacts, SegmentFacts, TaskFacts } from '../../shared/messages.ts';
+import { videoStem } from '../../shared/object-keys.ts';
+import { chunkFrameRange, type Plan, type PlannedChunk, type PlannedRendition } from '../../shared/plan.ts';
+import { segmentFrameRange } from '../../shared/timeline.ts';
+import { runEncoder } from '../encoder-run.ts';
+import { chunkCommand, type FrameRun } from '../ffmpeg/args.ts';
+import { GrowingFile } from '../isobmff/growing-file.ts';
+import { assembleSegment } from '../isobmff/segment.ts';
+import { requireOnGrid, type VideoSegment, videoSegments } from '../isobmff/video-grid.ts';
+import { createSegmentStore, type SegmentStore } from '../segment-store.ts';
+import type { TaskContext } from '../task-context.ts';
+
+/** One rung while its chunk is made. */
+type Rung = {
+  rendition: PlannedRendition;
+  stem: string;
+  init: InitFacts | undefined;
+  segments: SegmentFacts[];
+};
+
+/** The same segment of every rung, in the order of the plan's renditions. */
+type SegmentOfRungs = { file: GrowingFile; segment: VideoSegment }[];
+
+/**
+ * @throws AppError media_truncated where the source ends before its plan, verification_failed where the encoder
+ * left the grid, init_mismatch where another encoder's init segment is stored.
+ */
+export async function encodeChunk(context: TaskContext, plan: Plan, chunk: PlannedChunk): Promise<TaskFacts> {
+  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix);
+  const firstMissing = chunk.firstSegment + context.claim.task.mark;
+  const endSegment = chunk.firstSegment + chunk.segmentCount;
+  const rungs = plan.renditions.map(
+    (rendition): Rung => ({ rendition, stem: videoStem(rendition.name), init: undefined, segments: [] }),
+  );
+
+  for (let index = chunk.firstSegment; index < firstMissing; index++) {
+    await Promise.all(rungs.map((rung) => recall(store, plan, rung, index)));
+  }
+  if (firstMissing < endSegment) await encodeMissing(context, plan, chunk, store, rungs, firstMissing);
+
+  const tracks = rungs.map(async ({ stem, init, segments }) => ({
+    stem,
+    init: init ?? (await store.storedInit(stem)),
+    segments,
+  }));
+  return { version: 1, tracks: await Promise.all(tracks) };
+}
+
+async function recall(store: SegmentStore, plan: Plan, rung: Rung, index: number): Promise<void> {
+  const facts = await store.storedSegment(rung.stem, index);
+  requireOnGrid(plan, facts);
+  rung.segments.push(facts);
+}
+
+async function encodeMissing(
+  context: TaskContext,
+  plan: Plan,
+  chunk: PlannedChunk,
+  store: SegmentStore,
+  rungs: Rung[],
+  firstMissing: number,
+): Promise<void> {
+  const chunkFrames = chunkFrameRange(plan, chunk);
+  const run: FrameRun = {
+    firstFrame: segmentFrameRange(firstMissing, plan, plan.totalFrames).firstFrame,
+    endFrame: chunkFrames.endFrame,
+  };
+  const framesBefore = run.firstFrame - chunkFrames.firstFrame;
+  const path = (rendition: PlannedRendition) =>
+    context.scratch.path(`${rendition.name}-${run.firstFrame}.mp4`);
+  const input = { url: context.source.url, threads: context.threads };
+  let nextSegment = firstMissing;
+
+  await using files = new AsyncDisposableStack();
+  await runEncoder<SegmentOfRungs>(
+    context,
+    chunkCommand(plan, input, run, path),
+    {
+      segments: (writer) => {
+        const open = rungs.map(({ rendition }) => files.use(new GrowingFile(path(rendition), writer)));
+        return allRungs(open, plan, firstMissing, chunk.firstSegment + chunk.segmentCount);
+      },
+      async store(parts) {
+        await Promise.all(parts.map((part, index) => storePart(store, plan, rungs[index]!, part)));
+        nextSegment++;
+        await context.commit(nextSegment - chunk.firstSegment);
+      },
+    },
+    {
+      onFrames: (frames) => context.progress(framesBefore + Math.min(frames, run.endFrame - run.firstFrame)),
+      // Without an index ffmpeg decodes all that comes before, in silence.
+      ...(plan.source.isSeekable ? {} : { stallSeconds: context.limits.wallSeconds }),
+    },
+  );
+  if (nextSegment < chunk.firstSegment + chunk.segmentCount)
+    throw context.source.failure ?? tooShort(plan, nextSegment);
+  context.progress(chunkFrames.endFrame - chunkFrames.firstFrame);
+}
+
+/** Segments complete on every rung; ends with the first that is missing on one. */
+async function* allRungs(
+  files: GrowingFile[],
+  plan: Plan,
+  firstSegment: number,
+  endSegment: number,
+): AsyncGenerator<SegmentOfRungs, void, void> {
+  const tracks = files.map((file) => videoSegments(file.fragments(), plan, firstSegment, endSegment));
+  for (;;) {
+    const next = await Promise.all(tracks.map((track) => track.next()));
+    const parts: SegmentOfRungs = next.flatMap(({ value }, index) =>
+      value ? [{ file: files[index]!, segment: value }] : [],
+    );
+    if (parts.length < files.length) return;
+    yield parts;
+  }
+}
+
+async function storePart(
+  store: SegmentStore,
+  plan: Plan,
+  rung: Rung,
+  { file, segment }: SegmentOfRungs[number],
+): Promise<void> {
+  if (!rung.init) {
+    const init = await file.init();
+    if (!init) throw new AppError('encode_failed', { detail: 'The encoder wrote no init segment.' });
+    rung.init = await store.putInit(rung.stem, init);
+  }
+  const bytes = await assembleSegment(file, segment.fragments, segment.firstSequenceNumber);
+  const facts = await store.putSegment(rung.stem, segment.index, bytes);
+  requireOnGrid(plan, facts);
+  rung.segments.push(facts);
+}
+
+function tooShort(plan: Plan, segment: number): AppError {
+  const at = segmentFrameRange(segment, plan, plan.totalFrames);
+  const secondsOf = (frames: number) => ((frames * plan.fps.den) / plan.fps.num).toFixed(1);
+  return new AppError('media_truncated', {
+    detail:
+      `The file announces ${secondsOf(plan.totalFrames)} seconds of video, but its pictures end ` +
+      `between ${secondsOf(at.firstFrame)} and ${secondsOf(at.endFrame)} seconds.`,
+  });
+}
