@@ -17,6 +17,7 @@ export function homeAt(directory: string) {
     workerState: join(directory, 'state'),
     queueState: join(directory, 'queue'),
     registry: join(directory, 'registry'),
+    scratch: join(directory, 'scratch'),
     logs: join(directory, 'logs'),
     lockFile: join(directory, 'stack.lock'),
     urlFile: join(directory, URL_FILE),

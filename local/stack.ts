@@ -16,7 +16,7 @@ import { transcoderCommand } from './transcoder-process.ts';
 import { type DevServer, devServerCommand, migrationsCommand } from './wrangler.ts';
 
 /** A transcoder gives its tasks back on SIGTERM; the dev servers write their databases out. */
-const STOP_GRACE_SECONDS = 8;
+const STOP_GRACE_SECONDS = 12;
 
 export type StackOptions = {
   home: Home;

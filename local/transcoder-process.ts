@@ -28,7 +28,10 @@ export function transcoderCommand({ home, index, url, queueUrl, secrets }: Trans
       QUEUE_ACCOUNT_ID: 'local',
       QUEUE_ID: 'reelay-tickets',
       QUEUE_TOKEN: secrets.queueToken,
+      // Emptied at start by worker id, so two stacks must not share it.
+      SCRATCH_DIR: home.scratch,
       HEALTH_PORT: '0',
+      POLL_MAX_MS: '1000',
     },
     logFile: join(home.logs, `transcoder-${index}.log`),
     termination: 'leader',

@@ -18,7 +18,7 @@ export function wranglerEnv(home: Home): NodeJS.ProcessEnv {
     WRANGLER_REGISTRY_PATH: home.registry,
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
     X_LOCAL_OBSERVABILITY: 'false',
-    FORCE_COLOR: '0',
+    NO_COLOR: '1',
   };
 }
 
