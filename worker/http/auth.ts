@@ -59,6 +59,7 @@ const GUEST_ROUTES: [method: string, path: RegExp][] = [
   ['GET', /^\/v1\/jobs\/[^/]+$/],
   ['GET', /^\/v1\/jobs\/[^/]+\/events$/],
   ['POST', /^\/v1\/jobs\/[^/]+\/ticket$/],
+  ['POST', /^\/v1\/sessions\/[^/]+\/renew$/],
 ];
 
 function isOpenToGuests(method: string, path: string): boolean {

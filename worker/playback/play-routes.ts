@@ -5,7 +5,7 @@ import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS, MINUTE_SECONDS } from '../../shared/limits.ts';
 import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER } from '../../shared/object-keys.ts';
 import { type PlayClaims, signToken, type WatchClaims } from '../../shared/sign.ts';
-import { authenticate, requires } from '../http/auth.ts';
+import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
 import { highestRung } from './quality-cap.ts';
@@ -27,7 +27,7 @@ const NOT_PLAYABLE_RETRY_SECONDS = 2;
 export function playRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
 
-  app.post('/v1/videos/:id/play', authenticate, requires('uploader', 'viewer'), async (c) => {
+  app.post('/v1/videos/:id/play', requires('uploader', 'viewer'), async (c) => {
     const video = await ownVideo(c, c.req.param('id'));
     const request = await jsonBody(c, PlayRequest);
     const { outputPrefix, presentation } = video;
@@ -51,7 +51,7 @@ export function playRoutes(): Hono<AppEnv> {
     return c.json(await answer(c, { ...session, hasPoster: presentation.hasPoster, expiresAt }));
   });
 
-  app.post('/v1/videos/:id/watch-link', authenticate, requires('uploader'), async (c) => {
+  app.post('/v1/videos/:id/watch-link', requires('uploader'), async (c) => {
     const { caller, config } = c.var;
     // A guest could otherwise prolong their own stay for ever.
     if (caller.via === 'watch-link') throw new AppError('forbidden');
@@ -64,17 +64,17 @@ export function playRoutes(): Hono<AppEnv> {
     return c.json(link, 201);
   });
 
-  app.post('/v1/sessions/:id/renew', authenticate, requires('uploader', 'viewer'), async (c) => {
+  app.post('/v1/sessions/:id/renew', requires('uploader', 'viewer'), async (c) => {
     const session = await ownSession(c, c.req.param('id'));
     const expiresAt = session.isRevoked ? undefined : await extendSession(c.env.DB, session);
     if (expiresAt === undefined) throw new AppError('playback_session_revoked');
     return c.json(await answer(c, { ...session, maxRung: session.maxRung ?? undefined, expiresAt }));
   });
 
-  app.delete('/v1/sessions/:id', authenticate, requires('uploader', 'viewer'), async (c) => {
+  app.delete('/v1/sessions/:id', requires('uploader', 'viewer'), async (c) => {
     const session = await ownSession(c, c.req.param('id'));
     await revokeSession(c.env.DB, session.id);
-    noteRevoked(session.id);
+    noteRevoked(session.id, Date.now());
     return c.body(null, 204);
   });
 

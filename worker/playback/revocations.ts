@@ -10,6 +10,9 @@ type Snapshot = { sessionIds: ReadonlySet<string>; takenAtMs: number };
 
 let snapshot: Snapshot = { sessionIds: new Set(), takenAtMs: Number.NEGATIVE_INFINITY };
 
+/** Revocations made by this isolate and when: known at once, kept until a later snapshot must hold them. */
+const ownRevocations = new Map<string, number>();
+
 type Sources = { db: D1Database; log: Log; nowMs: number; waitUntil(work: Promise<unknown>): void };
 
 export function isRevoked(sessionId: string, { db, log, nowMs, waitUntil }: Sources): boolean {
@@ -18,17 +21,19 @@ export function isRevoked(sessionId: string, { db, log, nowMs, waitUntil }: Sour
     snapshot = { ...held, takenAtMs: nowMs }; // one refresh at a time
     waitUntil(refresh(db, nowMs, log));
   }
-  return held.sessionIds.has(sessionId);
+  return held.sessionIds.has(sessionId) || ownRevocations.has(sessionId);
 }
 
-/** A revocation made by this isolate is known to it at once. */
-export function noteRevoked(sessionId: string): void {
-  snapshot = { ...snapshot, sessionIds: new Set([...snapshot.sessionIds, sessionId]) };
+export function noteRevoked(sessionId: string, nowMs: number): void {
+  ownRevocations.set(sessionId, nowMs);
 }
 
-async function refresh(db: D1Database, nowMs: number, log: Log): Promise<void> {
+async function refresh(db: D1Database, startedMs: number, log: Log): Promise<void> {
   try {
-    snapshot = { sessionIds: new Set(await revokedSessions(db)), takenAtMs: nowMs };
+    snapshot = { sessionIds: new Set(await revokedSessions(db)), takenAtMs: startedMs };
+    for (const [sessionId, notedMs] of ownRevocations) {
+      if (notedMs < startedMs) ownRevocations.delete(sessionId);
+    }
   } catch (error) {
     // The stale snapshot stands; the next one is due in SNAPSHOT_AGE_MS.
     log.warn('playback.revocations_stale', errorFields(error));

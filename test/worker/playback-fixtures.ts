@@ -1,0 +1,149 @@
+// A published video as the transcoder leaves it, with bytes that tell their place, and callers to play it.
+import { env, SELF } from 'cloudflare:test';
+import { SignJWT } from 'jose';
+import type { PlayAnswer, Role } from '../../shared/api.ts';
+import type { Presentation } from '../../shared/messages.ts';
+import { generationPrefix } from '../../shared/object-keys.ts';
+import { type PlayClaims, parseSigningKeys, signToken } from '../../shared/sign.ts';
+
+export const ORIGIN = 'https://reelay.test';
+export const KEYS = parseSigningKeys(env.SIGNING_KEYS as string);
+
+const HEIGHTS = [240, 480, 720];
+export const MASTER = `#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="audio_en.m3u8"
+${HEIGHTS.map(
+  (height) => `#EXT-X-STREAM-INF:BANDWIDTH=${height}000,RESOLUTION=${height * 2}x${height},AUDIO="audio"
+stream_${height}p.m3u8`,
+).join('\n')}
+`;
+export const MPD = `<?xml version="1.0" encoding="UTF-8"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">
+  <Period id="0">
+    <AdaptationSet contentType="video">
+${HEIGHTS.map(
+  (height) => `      <Representation id="stream_${height}p" width="${height * 2}" height="${height}">
+        <SegmentTemplate media="stream_${height}p_$Number%03d$.m4s" />
+      </Representation>`,
+).join('\n')}
+    </AdaptationSet>
+    <AdaptationSet contentType="audio">
+      <Representation id="audio_en" bandwidth="128000" />
+    </AdaptationSet>
+  </Period>
+</MPD>
+`;
+
+export const PRESENTATION: Presentation = {
+  durationSeconds: 100,
+  width: 1440,
+  height: 720,
+  frameRate: 25,
+  sizeBytes: 1,
+  renditions: HEIGHTS.map((height) => ({
+    name: `${height}p`,
+    width: height * 2,
+    height,
+    bandwidthBps: height * 1000,
+    averageBandwidthBps: height * 900,
+    codecs: 'avc1.64001f',
+  })),
+  audio: [],
+  hasPoster: true,
+};
+
+export function bytesOf(sizeBytes: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: sizeBytes }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
+}
+
+export type PublishedVideo = { id: string; ownerId: string; prefix: string };
+
+/** A video row, published unless told otherwise, and the objects of its generation. */
+export async function publishVideo(options: { isPublished?: boolean } = {}): Promise<PublishedVideo> {
+  const id = crypto.randomUUID();
+  const ownerId = `owner-${id}`;
+  const prefix = generationPrefix('video', id, 'generation1');
+  const isPublished = options.isPublished ?? true;
+  await env.DB.prepare(
+    `INSERT INTO videos (id, owner_id, title, kind, visibility, protection, state, output_prefix, presentation)
+     VALUES (?, ?, 'A film', 'video', 'private', 'none', ?, ?, ?)`,
+  )
+    .bind(
+      id,
+      ownerId,
+      isPublished ? 'ready' : 'processing',
+      isPublished ? prefix : null,
+      isPublished ? JSON.stringify(PRESENTATION) : null,
+    )
+    .run();
+  const objects: Record<string, string | Uint8Array> = {
+    'master.m3u8': MASTER,
+    'manifest.mpd': MPD,
+    'poster.jpg': bytesOf(500),
+    'stream_240p.m3u8': '#EXTM3U\n',
+    'stream_720p.m3u8': '#EXTM3U\n',
+    'stream_240p_000.m4s': bytesOf(1000),
+    'stream_720p_000.m4s': bytesOf(1000),
+    'certificate.json': '{}',
+  };
+  await Promise.all(Object.entries(objects).map(([name, body]) => env.MEDIA.put(prefix + name, body)));
+  return { id, ownerId, prefix };
+}
+
+export async function bearer(ownerId: string, role: Role = 'viewer'): Promise<Record<string, string>> {
+  const jwt = await new SignJWT({ role })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setSubject(ownerId)
+    .setIssuer('reelay')
+    .setAudience('reelay')
+    .setIssuedAt()
+    .setExpirationTime('10m')
+    .sign(new TextEncoder().encode(env.JWT_SECRET as string));
+  return { Authorization: `Bearer ${jwt}` };
+}
+
+export async function post(path: string, headers: Record<string, string>, body?: unknown): Promise<Response> {
+  return await SELF.fetch(ORIGIN + path, {
+    method: 'POST',
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+export async function play(video: PublishedVideo, body: object = {}): Promise<PlayAnswer> {
+  const response = await post(`/v1/videos/${video.id}/play`, await bearer(video.ownerId), body);
+  if (response.status !== 200) throw new Error(`play answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as PlayAnswer;
+}
+
+/** A token for the video with any claim replaced. */
+export function playToken(video: PublishedVideo, claims: Partial<PlayClaims> = {}): Promise<string> {
+  const whole: PlayClaims = {
+    pfx: video.prefix,
+    use: 'play',
+    exp: Math.floor(Date.now() / 1000) + 600,
+    sid: crypto.randomUUID(),
+    ...claims,
+  };
+  return signToken('play', whole, KEYS);
+}
+
+export function mediaUrl(token: string, key: string): string {
+  return `${ORIGIN}/p/${token}/${key}`;
+}
+
+export function fetchMedia(token: string, key: string, init: RequestInit = {}): Promise<Response> {
+  return SELF.fetch(mediaUrl(token, key), init as never) as unknown as Promise<Response>;
+}
+
+/** Status and error code in one value, so that a failing test says what came instead. */
+export async function outcome(response: Response): Promise<string> {
+  if (response.ok) {
+    await response.arrayBuffer();
+    return `${response.status}`;
+  }
+  const { code } = (await response.json()) as { code: string };
+  return `${response.status} ${code}`;
+}
