@@ -1,0 +1,46 @@
+// R2 in memory, with faults on demand.
+import type { R2 } from '../../transcoder/r2.ts';
+
+export type MemoryR2 = R2 & {
+  objects: Map<string, Uint8Array>;
+  /** Offsets of ranged reads, in order. */
+  reads: number[];
+  failWhen: ((offset: number) => Error | undefined) | undefined;
+};
+
+export function memoryR2(objects: Record<string, Uint8Array> = {}): MemoryR2 {
+  const stored = new Map(Object.entries(objects));
+  const need = (key: string) => {
+    const bytes = stored.get(key);
+    if (!bytes) throw new Error(`no object ${key}`);
+    return bytes;
+  };
+  return {
+    objects: stored,
+    reads: [],
+    failWhen: undefined,
+    async putOnce(key, bytes) {
+      if (stored.has(key)) return 'exists';
+      stored.set(key, bytes.slice());
+      return 'stored';
+    },
+    async get(key) {
+      return need(key);
+    },
+    async getRange(key, offset, length) {
+      this.reads.push(offset);
+      const failure = this.failWhen?.(offset);
+      if (failure) throw failure;
+      return need(key).subarray(offset, offset + length);
+    },
+    async head(key) {
+      const bytes = stored.get(key);
+      return bytes && { sizeBytes: bytes.length, etag: 'etag' };
+    },
+    async list(prefix) {
+      return [...stored]
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, bytes]) => ({ key, sizeBytes: bytes.length, etag: 'etag' }));
+    },
+  };
+}

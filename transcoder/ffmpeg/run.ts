@@ -1,0 +1,247 @@
+// The only spawner of ffmpeg and ffprobe. fluent-ffmpeg is the process layer and is known here alone.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import fluent from 'fluent-ffmpeg';
+import { FfmpegError, STDERR_TAIL_LINES } from './ffmpeg-error.ts';
+import type { FfmpegProgress } from './progress.ts';
+import { type RunLimits, SANDBOX_PATH, sandboxArguments } from './sandbox.ts';
+import { type Breach, type Watch, watchProcess } from './watch.ts';
+
+export { FfmpegError } from './ffmpeg-error.ts';
+export type { RunLimits } from './sandbox.ts';
+
+export type FfmpegCommand = {
+  inputs: { options: string[]; url: string }[];
+  filterGraph?: string;
+  outputs: { options: string[]; path: string }[];
+};
+
+export type FfmpegHandle = {
+  /** Rejects with {@link FfmpegError}, also when aborted. */
+  done: Promise<{ cpuSeconds: number }>;
+  /** Stops the process where it is (SIGSTOP); paused time counts against no limit. */
+  pause(): void;
+  resume(): void;
+};
+
+export type FfmpegOptions = {
+  /** The task's directory: ffmpeg's working directory and home. */
+  directory: string;
+  limits: RunLimits;
+  signal?: AbortSignal;
+  onProgress?: (progress: FfmpegProgress) => void;
+  /** Longest time without progress; for tests. */
+  stallSeconds?: number;
+};
+
+/** From a polite SIGTERM to SIGKILL. */
+const KILL_GRACE_MS = 2000;
+/** ffprobe prints kilobytes; a hostile file must not make it print gigabytes into our memory. */
+const MAX_PROBE_OUTPUT_BYTES = 256 * 1024 * 1024;
+
+const tools = { ffmpeg: 'ffmpeg', ffprobe: 'ffprobe' };
+
+/** Chooses the binary, once, at start; ffprobe is its sibling. Without this both come from the PATH. */
+export function useFfmpeg(ffmpegPath: string): void {
+  tools.ffmpeg = ffmpegPath;
+  tools.ffprobe = ffmpegPath.includes('/') ? join(dirname(ffmpegPath), 'ffprobe') : 'ffprobe';
+}
+
+export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): FfmpegHandle {
+  const progressPath = join(options.directory, `progress-${randomUUID()}`);
+  const run = fluentCommand(command, options, progressPath);
+  let watch: Watch | undefined;
+  let isPaused = false;
+  let breach: Breach | undefined;
+  const { promise, resolve, reject } = Promise.withResolvers<{ cpuSeconds: number }>();
+
+  const kill = killer((signal) => run.kill(signal));
+  const finish = async (cause: unknown, child: ChildProcess | undefined, stderr: string) => {
+    kill.settled();
+    options.signal?.removeEventListener('abort', kill.gently);
+    await watch?.stop();
+    await rm(progressPath, { force: true });
+    const isFailed = cause !== undefined || child?.exitCode !== 0;
+    if (!isFailed) return { cpuSeconds: watch?.cpuSeconds ?? 0 };
+    const error = new FfmpegError(
+      'ffmpeg',
+      {
+        argv: child?.spawnargs ?? [],
+        exitCode: child?.exitCode ?? null,
+        signal: child?.signalCode ?? null,
+        stderrTail: tailOf(stderr),
+        isTimeout: breach === 'time',
+        isOutOfMemory: breach === 'memory',
+        isAborted: options.signal?.aborted === true && breach === undefined,
+      },
+      child?.pid === undefined ? cause : undefined,
+    );
+    throw error;
+  };
+
+  const setPaused = (value: boolean) => {
+    isPaused = value;
+    if (watch) watch.isPaused = value;
+    run.kill(value ? 'SIGSTOP' : 'SIGCONT');
+  };
+  const handle = { done: promise, pause: () => setPaused(true), resume: () => setPaused(false) };
+
+  let child: ChildProcess | undefined;
+  run.once('start', () => {
+    // fluent keeps the child in this member between `start` and the end; its types do not say so.
+    child = (run as unknown as { ffmpegProc: ChildProcess }).ffmpegProc;
+    // Its own listener dereferences undefined when the process cannot be spawned at all.
+    child.removeAllListeners('error');
+    child.once('error', (error) => finish(error, child, '').then(resolve, reject));
+    if (child.pid === undefined) return;
+    watch = watchProcess({
+      ...options,
+      pid: child.pid,
+      progressPath,
+      onBreach: (kind) => {
+        breach ??= kind;
+        kill.gently();
+      },
+    });
+    if (isPaused) handle.pause();
+    if (options.signal?.aborted) kill.gently();
+  });
+  run.once('end', (_stdout, stderr) => finish(undefined, child, stderr ?? '').then(resolve, reject));
+  run.once('error', (error, _stdout, stderr) => finish(error, child, stderr ?? '').then(resolve, reject));
+
+  options.signal?.addEventListener('abort', kill.gently);
+  run.run();
+  // A stage may be busy reading segments when ffmpeg fails; it meets the rejection when it awaits `done`.
+  promise.catch(() => undefined);
+
+  return handle;
+}
+
+/** ffprobe's standard output. Rejects with {@link FfmpegError}. */
+export function runFfprobe(
+  options: string[],
+  url: string,
+  run: { directory: string; limits: RunLimits; signal?: AbortSignal },
+): Promise<string> {
+  return capture('ffprobe', [...options, url], run);
+}
+
+/** What `ffmpeg -version` prints: version, build flags, library versions. */
+export function ffmpegVersion(): Promise<string> {
+  return capture('ffmpeg', ['-version'], {
+    directory: '/',
+    limits: { wallSeconds: 15, memoryBytes: 2 ** 30 },
+  });
+}
+
+function fluentCommand(command: FfmpegCommand, options: FfmpegOptions, progressPath: string) {
+  if (command.inputs.length === 0) throw new TypeError('a command needs an input; the sandbox rides on it');
+  // Two more: fluent counts the unfinished line, and keeps one less than it is told.
+  const run = fluent({
+    stdoutLines: STDERR_TAIL_LINES + 2,
+    cwd: options.directory,
+  } as fluent.FfmpegCommandOptions);
+  run.setFfmpegPath(SANDBOX_PATH);
+  // fluent asks ffmpeg for all its formats and encoders before every first command, only to check names that
+  // args.ts takes from fixed lists.
+  Object.assign(run, {
+    _checkCapabilities: (done: (error: null) => void) => done(null),
+    availableEncoders: (done: (error: null, encoders: object) => void) => done(null, {}),
+  });
+  // Arguments before the first `-i` are the first that fluent prints, hence the sandbox's place.
+  const leading = [
+    ...sandboxArguments(tools.ffmpeg, options.limits, availableParallelism()),
+    '-progress',
+    progressPath,
+    '-nostats',
+  ];
+  command.inputs.forEach((input, index) => {
+    run.input(input.url);
+    const list = index === 0 ? [...leading, ...input.options] : input.options;
+    if (list.length > 0) run.inputOptions(...whole(list));
+  });
+  if (command.filterGraph) run.complexFilter(command.filterGraph);
+  for (const output of command.outputs) {
+    run.output(output.path);
+    if (output.options.length > 0) run.outputOptions(...whole(output.options));
+  }
+  return run;
+}
+
+/** fluent splits a single option at its space; two or more it takes as they are. */
+function whole(options: string[]): string[] {
+  if (options.length === 1 && options[0]?.includes(' ')) {
+    throw new TypeError('a lone option with a space would be split');
+  }
+  return options;
+}
+
+function capture(
+  tool: 'ffmpeg' | 'ffprobe',
+  args: string[],
+  run: { directory: string; limits: RunLimits; signal?: AbortSignal },
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const argv = [...sandboxArguments(tools[tool], run.limits, availableParallelism()), ...args];
+  const child = spawn(SANDBOX_PATH, argv, { cwd: run.directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const stdout: Buffer[] = [];
+  let stdoutBytes = 0;
+  let stderr = '';
+  let isTimeout = false;
+
+  const kill = killer((signal) => child.kill(signal));
+  const timer = setTimeout(() => {
+    isTimeout = true;
+    kill.gently();
+  }, run.limits.wallSeconds * 1000);
+  run.signal?.addEventListener('abort', kill.gently);
+  if (run.signal?.aborted) kill.gently();
+
+  child.stdout.on('data', (data: Buffer) => {
+    stdoutBytes += data.length;
+    if (stdoutBytes > MAX_PROBE_OUTPUT_BYTES) kill.gently();
+    else stdout.push(data);
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    stderr = tailOf(stderr + data.toString('utf8')).join('\n');
+  });
+  const settle = (exitCode: number | null, signal: NodeJS.Signals | null, cause?: unknown) => {
+    clearTimeout(timer);
+    kill.settled();
+    run.signal?.removeEventListener('abort', kill.gently);
+    if (exitCode === 0) return resolve(Buffer.concat(stdout).toString('utf8'));
+    const isAborted = run.signal?.aborted === true && !isTimeout;
+    const stderrTail = tailOf(stderr);
+    const isOutOfMemory = stdoutBytes > MAX_PROBE_OUTPUT_BYTES;
+    const outcome = { argv, exitCode, signal, stderrTail, isTimeout, isOutOfMemory, isAborted };
+    reject(new FfmpegError(tool, outcome, cause));
+  };
+  child.once('error', (error) => settle(null, null, error));
+  child.once('close', (exitCode, signal) => settle(exitCode, signal));
+  return promise;
+}
+
+/** SIGTERM, then SIGKILL; a stopped process is woken, or it would not see the first. */
+function killer(send: (signal: NodeJS.Signals) => void) {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    gently() {
+      if (timer) return;
+      send('SIGTERM');
+      send('SIGCONT');
+      timer = setTimeout(() => send('SIGKILL'), KILL_GRACE_MS);
+    },
+    settled() {
+      clearTimeout(timer);
+    },
+  };
+}
+
+function tailOf(stderr: string): string[] {
+  const lines = stderr.split(/\r\n|\r|\n/);
+  if (lines.at(-1) === '') lines.pop();
+  return lines.slice(-STDERR_TAIL_LINES);
+}

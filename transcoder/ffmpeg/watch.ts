@@ -1,0 +1,111 @@
+// Looks at a running ffmpeg a few times a second: progress, CPU time, memory, and whether it has had its time.
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FfmpegProgress, readProgress } from './progress.ts';
+import type { RunLimits } from './sandbox.ts';
+
+const LOOK_INTERVAL_MS = 250;
+
+/** ffmpeg that writes nothing for this long hangs. A seek far into a large file stays well below it. */
+const STALL_SECONDS = 120;
+
+/** USER_HZ and the page size that Linux reports in /proc on every architecture Node runs on. */
+const CLOCK_TICKS_PER_SECOND = 100;
+const PAGE_BYTES = 4096;
+
+export type Breach = 'time' | 'memory';
+
+export type Watch = {
+  isPaused: boolean;
+  /** As last seen; up to one look short of the truth, 0 where there is no /proc. */
+  cpuSeconds: number;
+  stop(): Promise<void>;
+};
+
+export function watchProcess(options: {
+  pid: number;
+  progressPath: string;
+  limits: RunLimits;
+  stallSeconds?: number;
+  onProgress?: (progress: FfmpegProgress) => void;
+  onBreach: (breach: Breach) => void;
+}): Watch {
+  const { limits, stallSeconds = STALL_SECONDS } = options;
+  let progressFile: FileHandle | undefined;
+  let latest: FfmpegProgress | undefined;
+  // Paused time counts for nothing: it is the reader who is slow then, not ffmpeg.
+  let activeMs = 0;
+  let progressAtMs = 0;
+  let lookedAtMs = performance.now();
+
+  const look = async () => {
+    const nowMs = performance.now();
+    if (!watch.isPaused) activeMs += nowMs - lookedAtMs;
+    lookedAtMs = nowMs;
+
+    const usage = await processUsage(options.pid);
+    if (usage) watch.cpuSeconds = usage.cpuSeconds;
+
+    progressFile ??= await open(options.progressPath).catch(() => undefined); // not there before ffmpeg opens it
+    const seen = progressFile && (await readProgress(progressFile));
+    if (seen && (seen.frames !== latest?.frames || seen.outSeconds !== latest.outSeconds)) {
+      latest = seen;
+      progressAtMs = activeMs;
+      options.onProgress?.(seen);
+    }
+    if (usage && usage.residentBytes > limits.memoryBytes) options.onBreach('memory');
+    if (activeMs > limits.wallSeconds * 1000 || activeMs - progressAtMs > stallSeconds * 1000) {
+      options.onBreach('time');
+    }
+  };
+
+  let current: Promise<void> = Promise.resolve();
+  let isLooking = false;
+  const timer = setInterval(() => {
+    if (isLooking) return;
+    isLooking = true;
+    current = look().finally(() => {
+      isLooking = false;
+    });
+    current.catch(() => options.onBreach('time')); // a watch that cannot look must not let ffmpeg run unseen
+  }, LOOK_INTERVAL_MS);
+
+  const watch: Watch = {
+    isPaused: false,
+    cpuSeconds: 0,
+    async stop() {
+      clearInterval(timer);
+      await current.catch(() => undefined);
+      // The last block comes right before the end, seldom in time for a look.
+      const last = progressFile ? await readProgress(progressFile) : await readOnce(options.progressPath);
+      if (last && last.frames !== latest?.frames) options.onProgress?.(last);
+      await progressFile?.close();
+    },
+  };
+  return watch;
+}
+
+async function readOnce(path: string): Promise<FfmpegProgress | undefined> {
+  const file = await open(path).catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    return await readProgress(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/** proc(5): the command in parentheses may hold spaces, so fields are counted after the last `)`. */
+async function processUsage(pid: number): Promise<{ cpuSeconds: number; residentBytes: number } | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  if (stat === undefined) return undefined; // ended, or not Linux
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const userTicks = fields[11] ?? 0;
+  const systemTicks = fields[12] ?? 0;
+  return {
+    cpuSeconds: (userTicks + systemTicks) / CLOCK_TICKS_PER_SECOND,
+    residentBytes: (fields[21] ?? 0) * PAGE_BYTES,
+  };
+}

@@ -1,0 +1,122 @@
+// The Worker's internal API. Every call may be repeated: the ledger compares before it sets.
+import { z } from 'zod';
+import { AppError, isErrorCode } from '../shared/errors.ts';
+import {
+  Claim,
+  type ClaimRequest,
+  CommitAnswer,
+  HelloAnswer,
+  LeaseAnswer,
+  type PlanSummary,
+  type Presentation,
+  type TaskFailure,
+} from '../shared/messages.ts';
+import { withRetries } from './retry.ts';
+
+export type LedgerClient = {
+  /** Leases of a former self under this worker id that were given back. */
+  hello(workerId: string): Promise<number>;
+  /** `signal` ends the repeating only: an answer on its way may hold a lease, which must not get lost. */
+  claim(request: ClaimRequest, signal?: AbortSignal): Promise<Claim | undefined>;
+  task(jobToken: string): TaskLedger;
+};
+
+/** Calls about one claimed task. All throw AppError `lease_lost` once the task is someone else's. */
+export type TaskLedger = {
+  /** Not repeated by itself: the next beat comes soon enough. */
+  heartbeat(): Promise<{ leaseSeconds: number }>;
+  commit(mark: number): Promise<void>;
+  reportPlan(summary: PlanSummary): Promise<void>;
+  reportDone(mark: number): Promise<void>;
+  publish(presentation: Presentation): Promise<void>;
+  fail(failure: TaskFailure): Promise<void>;
+  release(): Promise<void>;
+  /** For display; not repeated. */
+  progress(framesDone: number): Promise<void>;
+};
+
+const RETRY_DELAYS_MS = [200, 400, 800, 1600, 3200];
+const REQUEST_TIMEOUT_MS = 15_000;
+
+const Problem = z.object({ code: z.string(), detail: z.string().optional() });
+
+export function createLedgerClient(options: {
+  url: string;
+  secret: string;
+  retryDelaysMs?: readonly number[];
+}): LedgerClient {
+  const { retryDelaysMs = RETRY_DELAYS_MS } = options;
+
+  const post = async (path: string, token: string, body: object): Promise<unknown> => {
+    const response = await fetch(`${options.url}/internal/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    const text = await response.text();
+    if (!response.ok) throw refusal(path, response.status, text);
+    return text === '' ? undefined : JSON.parse(text);
+  };
+
+  const insist = (path: string, token: string, body: object, signal?: AbortSignal): Promise<unknown> =>
+    withRetries(() => post(path, token, body), {
+      delaysMs: retryDelaysMs,
+      isRetryable: isPassing,
+      ...(signal && { signal }),
+    });
+
+  return {
+    async hello(workerId) {
+      return HelloAnswer.parse(await insist('hello', options.secret, { workerId })).released;
+    },
+
+    async claim(request, signal) {
+      const answer = await insist('claim', options.secret, request, signal);
+      return answer === undefined ? undefined : Claim.parse(answer);
+    },
+
+    task(claimedToken) {
+      let token = claimedToken;
+      return {
+        async heartbeat() {
+          const { leaseSeconds, jobToken } = LeaseAnswer.parse(await post('heartbeat', token, {}));
+          token = jobToken ?? token;
+          return { leaseSeconds };
+        },
+        commit: async (mark) => void CommitAnswer.parse(await insist('commit', token, { mark })),
+        reportPlan: async (summary) => void (await insist('plan', token, { summary })),
+        reportDone: async (mark) => void (await insist('done', token, { mark })),
+        publish: async (presentation) => void (await insist('publish', token, { presentation })),
+        fail: async (failure) => void (await insist('fail', token, failure)),
+        release: async () => void (await insist('release', token, {})),
+        progress: async (framesDone) => void (await post('progress', token, { framesDone })),
+      };
+    },
+  };
+}
+
+/** The ledger said no with a code of the table, or something in front of it answered. */
+function refusal(path: string, status: number, text: string): AppError {
+  const problem = Problem.safeParse(parseJson(text));
+  if (problem.success && isErrorCode(problem.data.code)) {
+    return new AppError(problem.data.code, { ...(problem.data.detail && { detail: problem.data.detail }) });
+  }
+  const code = status === 429 ? 'rate_limited' : 'internal';
+  return new AppError(code, { detail: `The ledger answered ${status} to ${path}.` });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Network errors, timeouts, overload; never a refusal that will be the same next time. */
+function isPassing(error: unknown): boolean {
+  return error instanceof AppError
+    ? error.status >= 500 || error.status === 429
+    : !(error instanceof z.ZodError);
+}

@@ -1,0 +1,117 @@
+// The transcoder's entry: configuration, identity, the loop, and a clean end.
+import { join } from 'node:path';
+import { createLog, errorFields } from '../shared/log.ts';
+import type { StorageAccess } from '../shared/messages.ts';
+import { sizeCapacity, thisMachine } from './capacity.ts';
+import { startConsumer } from './consumer.ts';
+import { parseEnv, type TranscoderEnv } from './env.ts';
+import { encoderProfile } from './ffmpeg/build.ts';
+import { useFfmpeg } from './ffmpeg/run.ts';
+import { startHealthServer } from './health.ts';
+import { createLedgerClient } from './ledger-client.ts';
+import { runTask } from './pipeline.ts';
+import { createQueueClient } from './queue-client.ts';
+import { createR2, type R2 } from './r2.ts';
+import { emptyScratchRoot } from './scratch.ts';
+import { performTask } from './task.ts';
+
+/** Tasks get this long to stop and give back their leases; a lease left over lapses by itself. */
+const DRAIN_TIMEOUT_MS = 10_000;
+
+async function main(env: TranscoderEnv): Promise<void> {
+  const log = createLog({ service: 'transcoder', workerId: env.WORKER_ID });
+  useFfmpeg(env.FFMPEG_PATH);
+  const capacity = sizeCapacity(thisMachine(), {
+    ...(env.SLOTS !== undefined && { slots: env.SLOTS }),
+    ...(env.MEMORY_GB !== undefined && { memoryGb: env.MEMORY_GB }),
+  });
+  const { profile, version } = await encoderProfile(capacity.threads);
+  const scratchRoot = join(env.SCRATCH_DIR, env.WORKER_ID.replaceAll(/[^A-Za-z0-9_-]/g, '_'));
+  await emptyScratchRoot(scratchRoot);
+
+  const drain = drainOnSignal(() => log.info('transcoder.draining'));
+  const ledger = createLedgerClient({ url: env.REELAY_URL, secret: env.TRANSCODER_SECRET });
+  const openStorage = storageOpener();
+  const consumer = startConsumer(
+    {
+      ledger,
+      queue: createQueueClient({
+        api: env.QUEUES_API,
+        accountId: env.QUEUE_ACCOUNT_ID,
+        queueId: env.QUEUE_ID,
+        token: env.QUEUE_TOKEN,
+      }),
+      identity: { workerId: env.WORKER_ID, profile },
+      slots: capacity.slots,
+      pollMinMs: env.POLL_MIN_MS,
+      pollMaxMs: env.POLL_MAX_MS,
+      idleClaimMs: env.IDLE_CLAIM_MS,
+      log,
+      perform: (claim) =>
+        performTask(
+          claim,
+          {
+            ledger,
+            openStorage,
+            capacity,
+            scratchRoot,
+            sourceCacheBytes: env.SOURCE_CACHE_BYTES,
+            log,
+            runTask,
+          },
+          drain,
+        ),
+    },
+    drain,
+  );
+  log.info('transcoder.started', {
+    ffmpeg: version,
+    profile,
+    slots: capacity.slots,
+    threads: capacity.threads,
+  });
+
+  if (env.HEALTH_PORT > 0) {
+    await startHealthServer({ host: env.HEALTH_HOST, port: env.HEALTH_PORT }, () => ({
+      workerId: env.WORKER_ID,
+      slots: capacity.slots,
+      running: consumer.running(),
+      isDraining: drain.aborted,
+    }));
+  }
+  await consumer.finished;
+  await emptyScratchRoot(scratchRoot);
+  log.info('transcoder.stopped');
+  process.exit(0);
+}
+
+/** As PID 1 of a container a process gets no default handlers, so it must end itself. */
+function drainOnSignal(onDrain: () => void): AbortSignal {
+  const drain = new AbortController();
+  const begin = () => {
+    if (drain.signal.aborted) return;
+    onDrain();
+    drain.abort();
+    setTimeout(() => process.exit(0), DRAIN_TIMEOUT_MS).unref();
+  };
+  process.on('SIGTERM', begin);
+  process.on('SIGINT', begin);
+  return drain.signal;
+}
+
+/** Claims of one deployment carry the same access, and a client with its open connections is worth keeping. */
+function storageOpener(): (access: StorageAccess) => R2 {
+  let held: { fingerprint: string; r2: R2 } | undefined;
+  return (access) => {
+    const fingerprint = JSON.stringify(access);
+    if (held?.fingerprint !== fingerprint) held = { fingerprint, r2: createR2(access) };
+    return held.r2;
+  };
+}
+
+try {
+  await main(parseEnv(process.env));
+} catch (error) {
+  createLog({ service: 'transcoder' }).error('transcoder.crashed', errorFields(error));
+  process.exit(1);
+}

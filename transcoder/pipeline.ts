@@ -1,0 +1,116 @@
+// The whole job on one screen: what each kind of task reads, makes and hands on.
+import type { z } from 'zod';
+import { AppError } from '../shared/errors.ts';
+import { type PlanSummary, type Presentation, TaskFacts } from '../shared/messages.ts';
+import { audioFactsKey, CERTIFICATE, chunkFactsKey, planKey } from '../shared/object-keys.ts';
+import { chunkFrameRange, Plan, planJob } from '../shared/plan.ts';
+import { framesPerSecond } from '../shared/timeline.ts';
+import { encodeAudio } from './stages/audio.ts';
+import { certify } from './stages/certify.ts';
+import { encodeChunk } from './stages/encode.ts';
+import { makePoster } from './stages/images.ts';
+import { packagePresentation } from './stages/package.ts';
+import { probeSource } from './stages/probe.ts';
+import { publishDocuments } from './stages/publish.ts';
+import type { TaskContext } from './task-context.ts';
+
+/** What the ledger is told when a task has done its work. */
+export type TaskOutcome =
+  | { kind: 'planned'; summary: PlanSummary }
+  | { kind: 'done'; mark: number }
+  | { kind: 'published'; presentation: Presentation };
+
+export function runTask(context: TaskContext): Promise<TaskOutcome> {
+  switch (context.claim.task.kind) {
+    case 'plan':
+      return makePlan(context);
+    case 'chunk':
+      return makeChunk(context);
+    case 'audio':
+      return makeAudio(context);
+    case 'finish':
+      return finishJob(context);
+  }
+}
+
+async function makePlan(context: TaskContext): Promise<TaskOutcome> {
+  const { claim, source, scratch, limits, signal } = context;
+  const info = await probeSource(source, scratch, limits, signal);
+  const plan = planJob(info, claim.job.options);
+  const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
+  return { kind: 'planned', summary: summarize(stored) };
+}
+
+async function makeChunk(context: TaskContext): Promise<TaskOutcome> {
+  const { jobId, index } = context.claim.task;
+  const plan = await loadPlan(context);
+  const chunk = plan.chunks[index];
+  if (!chunk) throw new AppError('plan_invalid', { detail: `The plan has no chunk ${index}.` });
+  const facts = await encodeChunk(context, plan, chunk);
+  await storeOnce(context, chunkFactsKey(jobId, index), TaskFacts, facts);
+  return { kind: 'done', mark: chunk.segmentCount };
+}
+
+async function makeAudio(context: TaskContext): Promise<TaskOutcome> {
+  const { jobId, index } = context.claim.task;
+  const plan = await loadPlan(context);
+  const facts = await encodeAudio(context, plan, index);
+  const stored = await storeOnce(context, audioFactsKey(jobId, index), TaskFacts, facts);
+  return { kind: 'done', mark: stored.tracks[0]?.segments.length ?? 0 };
+}
+
+async function finishJob(context: TaskContext): Promise<TaskOutcome> {
+  const plan = await loadPlan(context);
+  const hasPoster = await makePoster(context, plan);
+  const facts = await loadFacts(context, plan);
+  const { presentation, documents } = await packagePresentation(context, plan, facts);
+  const certificate = await certify(context, plan, facts, documents);
+  await publishDocuments(context, [...documents, { name: CERTIFICATE, body: JSON.stringify(certificate) }]);
+  return { kind: 'published', presentation: { ...presentation, hasPoster } };
+}
+
+async function loadPlan(context: TaskContext): Promise<Plan> {
+  return load(context, planKey(context.claim.task.jobId), Plan);
+}
+
+async function loadFacts(
+  context: TaskContext,
+  plan: Plan,
+): Promise<{ chunks: TaskFacts[]; audio: TaskFacts[] }> {
+  const { jobId } = context.claim.task;
+  const chunks: TaskFacts[] = [];
+  for (const { index } of plan.chunks)
+    chunks.push(await load(context, chunkFactsKey(jobId, index), TaskFacts));
+  const audio: TaskFacts[] = [];
+  for (const index of plan.audio.keys())
+    audio.push(await load(context, audioFactsKey(jobId, index), TaskFacts));
+  return { chunks, audio };
+}
+
+/** Stores a document of the job. Where an earlier attempt was first, its document is the one that counts. */
+async function storeOnce<T>(context: TaskContext, key: string, schema: z.ZodType<T>, value: T): Promise<T> {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  const result = await context.r2.putOnce(key, bytes, 'application/json');
+  return result === 'exists' ? load(context, key, schema) : value;
+}
+
+async function load<T>(context: TaskContext, key: string, schema: z.ZodType<T>): Promise<T> {
+  return schema.parse(JSON.parse(new TextDecoder().decode(await context.r2.get(key))));
+}
+
+function summarize(plan: Plan): PlanSummary {
+  return {
+    totalFrames: plan.totalFrames,
+    segmentCount: plan.segmentCount,
+    segmentFrames: plan.segmentFrames,
+    chunks: plan.chunks.map((chunk) => {
+      const { firstFrame, endFrame } = chunkFrameRange(plan, chunk);
+      return { segmentCount: chunk.segmentCount, frames: endFrame - firstFrame };
+    }),
+    audioTracks: plan.audio.length,
+    durationSeconds: plan.source.durationSeconds,
+    width: plan.display.width,
+    height: plan.display.height,
+    frameRate: framesPerSecond(plan.fps),
+  };
+}

@@ -1,0 +1,147 @@
+// The source as the media tools see it: one loopback URL with an unguessable path, served by ranges from a
+// disk cache over R2. It lives as long as the task, and no credential goes near it.
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { GIB, KIB } from '../shared/limits.ts';
+import { BLOCK_BYTES, type BlockCache, createBlockCache } from './block-cache.ts';
+import { parseByteRange } from './byte-range.ts';
+import type { R2 } from './r2.ts';
+import type { Scratch } from './scratch.ts';
+
+export type Source = AsyncDisposable & {
+  url: string;
+  sizeBytes: number;
+  /** @throws RangeError outside the object, AppError where R2 fails. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** The latest failure of a read from R2: ffmpeg itself can only say "Input/output error". */
+  readonly failure: unknown;
+};
+
+const DEFAULT_CACHE_BYTES = 2 * GIB;
+/** One write to a socket; small enough that a reader who seeks away has not cost much. */
+const WRITE_BYTES = 256 * KIB;
+
+export async function openSource(
+  r2: R2,
+  source: { key: string; etag: string; sizeBytes: number },
+  scratch: Scratch,
+  options: { cacheBytes?: number } = {},
+): Promise<Source> {
+  const { sizeBytes } = source;
+  let failure: unknown;
+  const cache = await createBlockCache({
+    path: scratch.path('source.cache'),
+    sizeBytes,
+    budgetBytes: Math.min(options.cacheBytes ?? DEFAULT_CACHE_BYTES, sizeBytes + BLOCK_BYTES),
+    async fetchBlock(offset, length) {
+      try {
+        return await r2.getRange(source.key, offset, length, source.etag);
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    },
+  });
+
+  const path = `/${randomBytes(24).toString('hex')}`;
+  const server = createServer((request, response) => {
+    serve(cache, sizeBytes, path, request, response).catch(() => {
+      // The reader must see a broken connection: a body that ends early and cleanly looks like a short file.
+      response.destroy();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    url: `http://127.0.0.1:${port}${path}`,
+    sizeBytes,
+    get failure() {
+      return failure;
+    },
+    read: (offset, length) => readFully(cache, sizeBytes, offset, length),
+    async [Symbol.asyncDispose]() {
+      await close(server);
+      await cache[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function readFully(
+  cache: BlockCache,
+  sizeBytes: number,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  if (offset < 0 || length < 0 || offset + length > sizeBytes) {
+    throw new RangeError(`bytes ${offset} to ${offset + length} lie outside an object of ${sizeBytes}`);
+  }
+  const bytes = new Uint8Array(length);
+  for (let filled = 0; filled < length; ) {
+    const piece = await cache.read(offset + filled, length - filled);
+    bytes.set(piece, filled);
+    filled += piece.byteLength;
+  }
+  return bytes;
+}
+
+async function serve(
+  cache: BlockCache,
+  sizeBytes: number,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (request.url !== path) return end(response, 404);
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return end(response, 405, { Allow: 'GET, HEAD' });
+
+  const range = parseByteRange(request.headers.range, sizeBytes);
+  if (range === 'outside') return end(response, 416, { 'Content-Range': `bytes */${sizeBytes}` });
+  const { start, end: last } = range === 'whole' ? { start: 0, end: sizeBytes - 1 } : range;
+  const headers = {
+    'Accept-Ranges': 'bytes',
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': last - start + 1,
+    ...(range !== 'whole' && { 'Content-Range': `bytes ${start}-${last}/${sizeBytes}` }),
+  };
+  response.writeHead(range === 'whole' ? 200 : 206, headers);
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  await send(cache, start, last + 1, response);
+}
+
+async function send(cache: BlockCache, start: number, end: number, response: ServerResponse): Promise<void> {
+  const left = new AbortController();
+  response.once('close', () => left.abort());
+  let block = Math.floor(start / BLOCK_BYTES);
+  for (let offset = start; offset < end; ) {
+    if (left.signal.aborted) return; // seeked elsewhere
+    // Probing touches many places once. A reader that enters a second block reads on.
+    if (Math.floor(offset / BLOCK_BYTES) > block) {
+      block += 1;
+      if ((block + 1) * BLOCK_BYTES < end) cache.prefetch((block + 1) * BLOCK_BYTES);
+    }
+    const bytes = await cache.read(offset, Math.min(WRITE_BYTES, end - offset));
+    offset += bytes.byteLength;
+    if (!response.write(bytes)) await once(response, 'drain', { signal: left.signal }).catch(() => undefined);
+  }
+  response.end();
+}
+
+function end(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'Content-Length': 0, ...headers });
+  response.end();
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}

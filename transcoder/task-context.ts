@@ -1,0 +1,23 @@
+// What every stage is given.
+import type { Log } from '../shared/log.ts';
+import type { Claim } from '../shared/messages.ts';
+import type { RunLimits } from './ffmpeg/sandbox.ts';
+import type { R2 } from './r2.ts';
+import type { Scratch } from './scratch.ts';
+import type { Source } from './source.ts';
+
+export type TaskContext = {
+  claim: Claim;
+  r2: R2;
+  source: Source;
+  scratch: Scratch;
+  /** Aborted when the lease is lost or the transcoder drains: stop at once, nothing counts any more. */
+  signal: AbortSignal;
+  threads: number;
+  limits: RunLimits;
+  log: Log;
+  /** Segment number `mark` of the task (from 1) is durable. Called in order, once each. */
+  commit(mark: number): Promise<void>;
+  /** Frames of this task done so far, for display. */
+  progress(framesDone: number): void;
+};

@@ -1,0 +1,51 @@
+// From whatever a task threw to what the ledger is told: whose fault it is, and a sentence without secrets.
+import { AppError, isMediaError } from '../shared/errors.ts';
+import type { TaskFailure } from '../shared/messages.ts';
+import { FfmpegError } from './ffmpeg/ffmpeg-error.ts';
+
+/**
+ * @param sourceFailure a failed read of the source, if there was one. It outranks the rest: to ffmpeg an
+ * outage of the storage looks like a damaged file, and a verdict on the file is final.
+ */
+export function describeFailure(error: unknown, sourceFailure: unknown): TaskFailure {
+  if (sourceFailure instanceof AppError) return ofAppError(sourceFailure);
+  const appError = causeOf(error, AppError);
+  const ffmpegError = causeOf(error, FfmpegError);
+  const isVerdict = appError !== undefined && isMediaError(appError.code);
+  if (ffmpegError?.isResources && !isVerdict) {
+    return { code: 'encode_resources', kind: 'resources', detail: resourcesDetail(ffmpegError) };
+  }
+  if (appError) return ofAppError(appError);
+  if (ffmpegError) {
+    const detail = `The encoder stopped with code ${ffmpegError.exitCode ?? 'unknown'}.`;
+    return { code: 'encode_failed', kind: 'retryable', detail };
+  }
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC') {
+    return { code: 'encode_resources', kind: 'retryable', detail: "The transcoder's disk is full." };
+  }
+  return { code: 'internal', kind: 'retryable', detail: 'Something unexpected stopped the transcoder.' };
+}
+
+function ofAppError({ code, detail }: AppError): TaskFailure {
+  const kind =
+    isMediaError(code) || code === 'source_changed'
+      ? 'media'
+      : code === 'encode_resources'
+        ? 'resources'
+        : 'retryable';
+  return { code, kind, detail: detail.slice(0, 4000) };
+}
+
+function resourcesDetail(error: FfmpegError): string {
+  if (error.isTimeout) return 'The encoder took too long or stood still.';
+  if (error.isOutOfMemory) return 'The encoder needed more memory than it may use.';
+  return `The encoder was ended by ${error.signal}.`;
+}
+
+/** The first of its kind on the chain of causes. */
+function causeOf<T extends Error>(error: unknown, kind: abstract new (...args: never[]) => T): T | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof kind) return at;
+  }
+  return undefined;
+}

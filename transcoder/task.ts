@@ -1,0 +1,129 @@
+// One claimed task from its lease to its report. What it makes is the pipeline's business.
+import type { Log } from '../shared/log.ts';
+import { errorFields } from '../shared/log.ts';
+import type { Claim, StorageAccess } from '../shared/messages.ts';
+import type { Capacity } from './capacity.ts';
+import { FfmpegError } from './ffmpeg/ffmpeg-error.ts';
+import { keepLease, type Lease } from './lease.ts';
+import type { LedgerClient, TaskLedger } from './ledger-client.ts';
+import type { TaskOutcome } from './pipeline.ts';
+import type { R2 } from './r2.ts';
+import { createScratch } from './scratch.ts';
+import { openSource, type Source } from './source.ts';
+import type { TaskContext } from './task-context.ts';
+import { describeFailure } from './task-failure.ts';
+
+export type TaskTools = {
+  ledger: LedgerClient;
+  openStorage(access: StorageAccess): R2;
+  capacity: Capacity;
+  scratchRoot: string;
+  sourceCacheBytes: number;
+  log: Log;
+  runTask(context: TaskContext): Promise<TaskOutcome>;
+};
+
+const PROGRESS_INTERVAL_MS = 1000;
+
+/** Never rejects: how the task ended is told to the ledger and the log. */
+export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSignal): Promise<void> {
+  const { task } = claim;
+  const log = tools.log.with({ jobId: task.jobId, task: task.name, epoch: task.epoch });
+  const ledger = tools.ledger.task(claim.jobToken);
+  const lease = keepLease(ledger, claim, log);
+  const startedAtMs = performance.now();
+  log.info('task.started', { mark: task.mark });
+  let source: Source | undefined;
+  try {
+    await using scratch = await createScratch(task.name, tools.scratchRoot);
+    const r2 = tools.openStorage(claim.storage);
+    await using opened = await openSource(r2, claim.job.source, scratch, {
+      cacheBytes: tools.sourceCacheBytes,
+    });
+    source = opened;
+    const signal = AbortSignal.any([lease.signal, drain]);
+    signal.throwIfAborted();
+    const outcome = await tools.runTask({
+      claim,
+      r2,
+      source: opened,
+      scratch,
+      signal,
+      threads: tools.capacity.threads,
+      limits: tools.capacity.limits,
+      log,
+      commit: (mark) => judged(lease, ledger.commit(mark)),
+      progress: progressReporter(ledger, log),
+    });
+    signal.throwIfAborted();
+    await judged(lease, report(ledger, outcome));
+    log.info('task.done', { seconds: Math.round(performance.now() - startedAtMs) / 1000 });
+  } catch (error) {
+    await giveUp(error, { ledger, lease, drain, log, sourceFailure: source?.failure });
+  } finally {
+    lease.stop();
+  }
+}
+
+function report(ledger: TaskLedger, outcome: TaskOutcome): Promise<void> {
+  switch (outcome.kind) {
+    case 'planned':
+      return ledger.reportPlan(outcome.summary);
+    case 'done':
+      return ledger.reportDone(outcome.mark);
+    case 'published':
+      return ledger.publish(outcome.presentation);
+  }
+}
+
+async function giveUp(
+  error: unknown,
+  task: { ledger: TaskLedger; lease: Lease; drain: AbortSignal; log: Log; sourceFailure: unknown },
+): Promise<void> {
+  const { ledger, lease, drain, log } = task;
+  if (lease.signal.aborted) return log.info('task.dropped');
+  try {
+    if (drain.aborted) {
+      await ledger.release();
+      return log.info('task.released');
+    }
+    const failure = describeFailure(error, task.sourceFailure);
+    log.error('task.failed', { ...failure, ...errorFields(error), ...ffmpegFields(error) });
+    await ledger.fail(failure);
+  } catch (telling) {
+    // The lease lapses by itself and the sweeper hands the task on.
+    log.error('task.report_failed', errorFields(telling));
+  }
+}
+
+/** Hands the error on, after the lease has heard it. */
+async function judged<T>(lease: Lease, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw lease.judge(error);
+  }
+}
+
+/** Sends the newest number at most once a second; losing one costs nothing. */
+function progressReporter(ledger: TaskLedger, log: Log): (framesDone: number) => void {
+  let sentAtMs = Number.NEGATIVE_INFINITY;
+  let hasComplained = false;
+  return (framesDone) => {
+    if (performance.now() - sentAtMs < PROGRESS_INTERVAL_MS) return;
+    sentAtMs = performance.now();
+    ledger.progress(framesDone).catch((error: unknown) => {
+      if (!hasComplained) log.warn('progress.failed', errorFields(error));
+      hasComplained = true;
+    });
+  };
+}
+
+function ffmpegFields(error: unknown): object {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof FfmpegError) {
+      return { argv: at.argv, exitCode: at.exitCode, signal: at.signal, stderrTail: at.stderrTail };
+    }
+  }
+  return {};
+}
