@@ -62,7 +62,7 @@ export async function runEncoder<Segment>(
   }
   const failure = await end;
   context.signal.throwIfAborted();
-  if (failure !== undefined) throw context.source.failure ?? verdictOn(failure);
+  if (failure !== undefined) throw verdictOn(failure);
 }
 
 async function storeInOrder<Segment>(

@@ -29,8 +29,6 @@ const LAST_PICTURE_HOLD_SECONDS = 0.25;
 const GLOBAL_OPTIONS = ['-nostdin', '-y', '-v', 'error'];
 /** Nothing of the source's metadata (places, devices, names) and nothing of the encoder's build is written. */
 const ANONYMOUS = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'];
-/** The time axis starts where the file starts, so audio and video keep their offset. */
-const FILE_TIME_AXIS = ['-copyts', '-start_at_zero'];
 const BT709 = [
   '-color_primaries',
   'bt709',
@@ -81,7 +79,7 @@ export function chunkCommand(
           ...['-filter_complex_threads', String(input.threads)],
           ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
           ...['-threads', String(input.threads)],
-          ...FILE_TIME_AXIS,
+          ...sourceTimeAxis(plan),
           ...seek,
         ],
         url: input.url,
@@ -119,7 +117,7 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
           ...GLOBAL_OPTIONS,
           ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
           ...['-threads', '1'],
-          ...FILE_TIME_AXIS,
+          ...sourceTimeAxis(plan),
         ],
         url: input.url,
       },
@@ -160,7 +158,8 @@ export function posterCommand(plan: Plan, input: Input, search: PosterSearch, pa
     outputs: [
       {
         options: [
-          ...['-map', '[poster]', '-an', '-sn', '-dn', '-frames:v', '1', ...ANONYMOUS],
+          // The key frame before the seek point has a negative time; constant rate would drop it.
+          ...['-map', '[poster]', '-an', '-sn', '-dn', '-frames:v', '1', '-fps_mode', 'passthrough', ...ANONYMOUS],
           ...['-c:v', 'mjpeg', '-q:v', '3', '-threads', '1', '-flags:v', '+bitexact'],
           ...['-f', 'image2', '-update', '1'],
         ],
@@ -168,6 +167,17 @@ export function posterCommand(plan: Plan, input: Input, search: PosterSearch, pa
       },
     ],
   };
+}
+
+/**
+ * The time axis starts where the file's video or audio starts, so that they keep their offset. `-start_at_zero`
+ * alone does not do it: on MPEG-TS and its like ffmpeg 5.1 moves zero to the first of the streams in use
+ * (`Correcting start time`) where its offset is exactly the start time, hence the odd microsecond.
+ */
+function sourceTimeAxis(plan: Plan): string[] {
+  const { zeroSeconds } = plan.source;
+  if (zeroSeconds === undefined) return ['-copyts', '-start_at_zero'];
+  return ['-copyts', '-itsoffset', seconds(0.000001 - zeroSeconds)];
 }
 
 function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, threads: number): string[] {

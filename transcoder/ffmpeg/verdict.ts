@@ -1,6 +1,6 @@
 // Reads ffmpeg's last words: is the file at fault? Only what can never go better with the same bytes counts.
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
-import { FfmpegError } from './run.ts';
+import { FfmpegError } from './ffmpeg-error.ts';
 
 /** ffmpeg's own verdict that more than two thirds of the pictures could not be decoded. */
 const TOO_MANY_DECODE_ERRORS = 69;

@@ -55,10 +55,7 @@ export async function encodeAudio(context: TaskContext, plan: Plan, trackIndex: 
     },
   );
   if (!init) {
-    throw (
-      context.source.failure ??
-      new AppError('media_malformed', { detail: `The file's audio track "${audio.label}" holds no sound.` })
-    );
+    throw new AppError('media_malformed', { detail: `The audio track "${audio.label}" holds no sound.` });
   }
   return { version: 1, tracks: [{ stem, init, segments }] };
 }

@@ -96,7 +96,7 @@ async function encodeMissing(
     },
   );
   if (nextSegment < chunk.firstSegment + chunk.segmentCount)
-    throw context.source.failure ?? tooShort(plan, nextSegment);
+    throw tooShort(plan, nextSegment);
   context.progress(chunkFrames.endFrame - chunkFrames.firstFrame);
 }
 
