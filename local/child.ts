@@ -26,7 +26,7 @@ export type Child = {
   /** Ended by itself with exit code 0. */
   hasSucceeded(): boolean;
   /** Signals the whole group. */
-  kill(signal: NodeJS.Signals): void;
+  kill(signal: NodeJS.Signals): boolean;
   stop(graceSeconds: number): Promise<void>;
 };
 
@@ -69,12 +69,14 @@ function terminate(child: ChildProcess, pid: number, termination: ChildCommand['
   else signalGroup(pid, 'SIGTERM');
 }
 
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
+/** Signal 0 only asks. @returns whether anybody of the group was there */
+export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(-pid, signal);
+    return process.kill(-pid, signal);
   } catch (error) {
-    // ESRCH: nobody of the group is left, which is what a signal is sent for. macOS says EPERM of a zombie.
-    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    // ESRCH: nobody is left. macOS says EPERM where only the dead are.
+    if (['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
   }
 }
 

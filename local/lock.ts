@@ -1,10 +1,16 @@
 // One stack per state directory. The lock names its owner and what the owner started, so that the next start
 // after a crash can tell that nobody is there and end what was left behind.
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { parseJson } from '../transcoder/cli/json.ts';
+import { signalGroup } from './child.ts';
 import type { Home } from './home.ts';
 import { identify, isStillRunning, type ProcessIdentity } from './process-identity.ts';
 import { PlainFailure } from './setup/screen.mjs';
+
+/** The dead count as group members until someone reaps them, which in a container may be nobody. */
+const ORPHAN_WAIT_MS = 2000;
 
 const Identity = z.object({ pid: z.int(), startedAt: z.string() });
 const LockFile = z.object({ owner: Identity, children: z.array(Identity) });
@@ -21,11 +27,18 @@ export async function takeLock(home: Home): Promise<Lock> {
   const owner = await identify(process.pid);
   if (!owner) throw new Error('this process has no identity');
   const content: z.infer<typeof LockFile> = { owner, children: [] };
-  const write = (flag: 'wx' | 'w') => writeFile(home.lockFile, JSON.stringify(content), { flag });
+  // Written aside and then put in place, so that nobody ever reads half a lock.
+  const draft = `${home.lockFile}.${process.pid}`;
+  const place = async (put: (from: string, to: string) => Promise<void>) => {
+    await writeFile(draft, JSON.stringify(content));
+    await put(draft, home.lockFile);
+  };
 
   for (;;) {
     try {
-      await write('wx');
+      // Unlike a rename, a link refuses to replace what is there.
+      await place(link);
+      await rm(draft);
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -36,7 +49,7 @@ export async function takeLock(home: Home): Promise<Lock> {
     addChild: async (pid) => {
       const child = await identify(pid);
       if (child) content.children.push(child);
-      await write('w');
+      await place(rename);
     },
     release: () => rm(home.lockFile, { force: true }),
   };
@@ -45,7 +58,7 @@ export async function takeLock(home: Home): Promise<Lock> {
 async function removeStaleLock(home: Home): Promise<void> {
   const text = await readFile(home.lockFile, 'utf8').catch(() => '');
   // A lock cut short by a full disk or a crash names nobody.
-  const lock = LockFile.safeParse(text.startsWith('{') ? JSON.parse(text) : undefined).data;
+  const lock = LockFile.safeParse(parseJson(text)).data;
   if (lock && (await isStillRunning(lock.owner))) {
     throw new PlainFailure(
       `a stack is already running here (pid ${lock.owner.pid}); stop it first, or set REELAY_HOME`,
@@ -55,7 +68,10 @@ async function removeStaleLock(home: Home): Promise<void> {
   await rm(home.lockFile, { force: true });
 }
 
-/** Children lead their own process groups, so the group is what a crash leaves. */
+/** Children lead their own process groups, so the group is what a crash leaves. Waits until its ports are free. */
 async function endOrphan(child: ProcessIdentity): Promise<void> {
-  if (await isStillRunning(child)) process.kill(-child.pid, 'SIGKILL');
+  if (!(await isStillRunning(child))) return;
+  signalGroup(child.pid, 'SIGKILL');
+  for (let waitedMs = 0; waitedMs < ORPHAN_WAIT_MS && signalGroup(child.pid, 0); waitedMs += 50)
+    await sleep(50);
 }

@@ -15,6 +15,7 @@ import {
   VideoList,
   WatchLink,
 } from '../../shared/api.ts';
+import { parseJson } from './json.ts';
 
 /** A refusal by the API, or by storage behind a presigned URL. */
 export class ApiFailure extends Error {
@@ -122,11 +123,3 @@ async function checked(response: Response): Promise<Response> {
 }
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -3,6 +3,7 @@
 import { type Job, JobEvent } from '../../shared/api.ts';
 import { isTerminal } from '../../shared/states.ts';
 import type { ApiClient } from './api-client.ts';
+import { parseJson } from './json.ts';
 
 const POLL_MS = 1000;
 /** With events arriving, the ledger is asked only in case one was lost. */
@@ -45,18 +46,10 @@ function openEvents(client: ApiClient, jobId: string, onEvent: (event: JobEvent)
   url.protocol = url.protocol.replace('http', 'ws');
   const socket = new WebSocket(url, { headers: { authorization: client.authorization } });
   socket.addEventListener('message', ({ data }) => {
-    const event = JobEvent.safeParse(parseJson(data));
+    const event = JobEvent.safeParse(parseJson(String(data)));
     if (event.success) onEvent(event.data);
   });
   // A socket that fails leaves the polling; there is nothing else to do about it.
   socket.addEventListener('error', () => {});
   return { isOpen: () => socket.readyState === WebSocket.OPEN, close: () => socket.close() };
-}
-
-function parseJson(data: unknown): unknown {
-  try {
-    return JSON.parse(String(data));
-  } catch {
-    return undefined;
-  }
 }

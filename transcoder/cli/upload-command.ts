@@ -7,7 +7,7 @@ import { type ApiClient, createApiClient } from './api-client.ts';
 import { failureOf } from './failure.ts';
 import { localHome, mintToken, readLocalSecrets, readLocalUrl } from './local-stack.ts';
 import { playRows, showUpload } from './show-upload.ts';
-import { UploadInterrupted, type UploadRequest } from './upload-file.ts';
+import { mayPass, UploadInterrupted, type UploadRequest } from './upload-file.ts';
 import { UsageError } from './usage.ts';
 
 /** Uploads one file after the other. @returns the exit code: 1 when any file failed */
@@ -74,7 +74,7 @@ async function uploadOne(client: ApiClient, request: UploadRequest, isJson: bool
     }
     return true;
   } catch (error) {
-    const uploadId = error instanceof UploadInterrupted ? error.uploadId : undefined;
+    const uploadId = error instanceof UploadInterrupted && mayPass(error.cause) ? error.uploadId : undefined;
     const failure = failureOf(error);
     if (isJson) console.log(JSON.stringify({ file: request.path, ok: false, uploadId, error: failure }));
     else console.error(`${failure.code}: ${failure.detail}`);

@@ -149,7 +149,7 @@ async function withRetries<T>(attempt: () => Promise<T>): Promise<T> {
 }
 
 /** Failures that another try may mend: no connection, overload, a signature that ran out. */
-function mayPass(error: unknown): boolean {
+export function mayPass(error: unknown): boolean {
   if (!(error instanceof ApiFailure)) return error instanceof TypeError;
   const isExpiredSignature = error.status === 403 && error.code.startsWith('ExpiredRequest');
   return error.status >= 500 || error.status === 429 || error.status === 408 || isExpiredSignature;
