@@ -33,7 +33,10 @@ export type Rung = Size & { name: string; maxBitrateBps: number };
 export function pickRungs(display: Size, ladder: readonly LadderRow[] = DEFAULT_LADDER): Rung[] {
   const source = evenSize(display);
   const sourceShort = Math.min(source.width, source.height);
-  const rows = [...ladder].sort((a, b) => a.shortSidePixels - b.shortSidePixels);
+  const rows = [...ladder]
+    .sort((a, b) => a.shortSidePixels - b.shortSidePixels)
+    // Rows whose even size is the same picture would write the same files twice.
+    .filter((row, index, all) => evenSide(row.shortSidePixels) !== evenSide(all[index + 1]?.shortSidePixels));
   const below = rows.filter((row) => row.shortSidePixels < sourceShort);
   const equal = rows.find((row) => row.shortSidePixels === sourceShort);
   const above = rows.find((row) => row.shortSidePixels > sourceShort);
@@ -43,9 +46,7 @@ export function pickRungs(display: Size, ladder: readonly LadderRow[] = DEFAULT_
   if (!above) return rungs; // larger than the whole ladder: the highest row is the top
 
   const own = rung(source, interpolateCap(source, below.at(-1), above));
-  const highest = rungs.at(-1);
-  if (highest && pixels(own) < MIN_PIXEL_RATIO * pixels(highest)) rungs.pop();
-  return [...rungs, own];
+  return [...rungs.filter((lower) => pixels(own) >= MIN_PIXEL_RATIO * pixels(lower)), own];
 }
 
 function interpolateCap(source: Size, below: LadderRow | undefined, above: LadderRow): number {
@@ -64,8 +65,11 @@ export function scaleToShortSide(size: Size, shortSidePixels: number): Size {
 }
 
 export function evenSize(size: Size): Size {
-  const even = (value: number) => Math.max(2, 2 * Math.round(value / 2));
-  return { width: even(size.width), height: even(size.height) };
+  return { width: evenSide(size.width), height: evenSide(size.height) };
+}
+
+function evenSide(pixels: number | undefined): number {
+  return Math.max(2, 2 * Math.round((pixels ?? 0) / 2));
 }
 
 function rung(size: Size, maxBitrateBps: number): Rung {

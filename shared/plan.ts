@@ -2,13 +2,13 @@
 // relies on (frames, segments, chunks, keys) follows from the plan alone.
 import { z } from 'zod';
 import { EncoderPreset } from './api.ts';
-import { AppError } from './errors.ts';
-import { LadderRow, pickRungs, type Size } from './ladder.ts';
-import { MEDIA_LIMITS } from './limits.ts';
+import { LadderRow, pickRungs } from './ladder.ts';
+import { languageLabel, languageTag } from './language.ts';
+import { displaySize, refuseSourceLength, refuseSourceSize } from './source-limits.ts';
 import {
   chunkRuns,
-  framesPerSecond,
   frameSeconds,
+  framesPerSecond,
   Rational,
   segmentFrameRange,
   segmentGrid,
@@ -33,7 +33,10 @@ export const SourceVideo = z.object({
   startSeconds: z.number(),
   /** From the first picture's start to the last picture's end. */
   durationSeconds: z.number(),
+  /** Pictures per second over the whole. */
   averageFps: z.number(),
+  /** Pictures per second where the steps are ordinary, leaving out gaps and bursts. */
+  typicalFps: z.number().optional(),
   isVariableFrameRate: z.boolean(),
 });
 export type SourceVideo = z.infer<typeof SourceVideo>;
@@ -58,6 +61,8 @@ export const SourceInfo = z.object({
   demuxer: z.string(),
   sizeBytes: z.int(),
   streamCount: z.int(),
+  /** What the container's own clock shows at the source's time zero. */
+  zeroSeconds: z.number().optional(),
   durationSeconds: z.number(),
   video: SourceVideo,
   audio: z.array(SourceAudio),
@@ -106,6 +111,8 @@ export const Plan = z.object({
     isSeekable: z.boolean(),
     isInterlaced: z.boolean(),
     isHdr: z.boolean(),
+    /** What the container's own clock shows at the source's time zero. */
+    zeroSeconds: z.number().optional(),
     durationSeconds: z.number(),
   }),
   display: z.object({ width: z.int(), height: z.int() }),
@@ -147,11 +154,18 @@ export const SEEK_MARGIN_SECONDS = 1;
  * @throws AppError with a `media_` code where the source is outside {@link MEDIA_LIMITS}.
  */
 export function planJob(source: SourceInfo, options: PlanOptions): Plan {
-  refuseOutsideLimits(source);
   const { video } = source;
-  const display = displaySize(video);
-  const fps = snapFrameRate(video.averageFps, video.isVariableFrameRate);
   const endSeconds = video.startSeconds + video.durationSeconds;
+  refuseSourceSize(video, source.streamCount);
+  refuseSourceLength({
+    videoSeconds: video.durationSeconds,
+    durationSeconds: Math.max(source.durationSeconds, endSeconds),
+    sizeBytes: source.sizeBytes,
+  });
+  const display = displaySize(video);
+  const fps = snapFrameRate(
+    video.isVariableFrameRate ? (video.typicalFps ?? video.averageFps) : video.averageFps,
+  );
   const totalFrames = Math.max(1, Math.round(endSeconds * framesPerSecond(fps)));
   const grid = segmentGrid(totalFrames, fps, options.segmentSeconds);
   const chunks = planChunks(grid.segmentCount, source.keyFrameSeconds, (segment) =>
@@ -176,6 +190,7 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
       isSeekable: chunks.length > 1 || source.keyFrameSeconds !== undefined,
       isInterlaced: video.isInterlaced,
       isHdr: video.colorTransfer === 'smpte2084' || video.colorTransfer === 'arib-std-b67',
+      ...(source.zeroSeconds === undefined ? {} : { zeroSeconds: source.zeroSeconds }),
       durationSeconds: source.durationSeconds,
     },
     display,
@@ -197,16 +212,6 @@ export function chunkFrameRange(plan: Plan, chunk: PlannedChunk): { firstFrame: 
   const first = segmentFrameRange(chunk.firstSegment, plan, plan.totalFrames);
   const last = segmentFrameRange(chunk.firstSegment + chunk.segmentCount - 1, plan, plan.totalFrames);
   return { firstFrame: first.firstFrame, endFrame: last.endFrame };
-}
-
-/** What a viewer sees: sample aspect ratio and rotation applied, both sides even. */
-export function displaySize(video: SourceVideo): Size {
-  const stretched = video.codedWidth * (video.sar.num / video.sar.den);
-  const isTurned = video.rotationDegrees === 90 || video.rotationDegrees === 270;
-  const width = isTurned ? video.codedHeight : stretched;
-  const height = isTurned ? stretched : video.codedHeight;
-  const even = (value: number) => Math.max(2, 2 * Math.round(value / 2));
-  return { width: even(width), height: even(height) };
 }
 
 function planChunks(
@@ -248,8 +253,9 @@ function planAudio(tracks: SourceAudio[]): PlannedAudio[] {
   // One rendition per language: the default track of a language, else its first.
   const byLanguage = new Map<string, SourceAudio>();
   for (const track of tracks) {
-    const held = byLanguage.get(track.language);
-    if (!held || (track.isDefault && !held.isDefault)) byLanguage.set(track.language, track);
+    const language = languageTag(track.language);
+    const held = byLanguage.get(language);
+    if (!held || (track.isDefault && !held.isDefault)) byLanguage.set(language, { ...track, language });
   }
   const chosen = [...byLanguage.values()];
   const defaultTrack = chosen.find((track) => track.isDefault) ?? chosen[0];
@@ -271,50 +277,4 @@ function planAudio(tracks: SourceAudio[]): PlannedAudio[] {
 function isCopyableAudio(track: SourceAudio): boolean {
   const isPlayableRate = track.sampleRate === 44_100 || track.sampleRate === 48_000;
   return track.codec === 'aac' && track.profile === 'LC' && track.channels === 2 && isPlayableRate;
-}
-
-function languageLabel(language: string): string {
-  if (language === 'und') return 'Audio';
-  return new Intl.DisplayNames(['en'], { type: 'language' }).of(language) ?? language;
-}
-
-function refuseOutsideLimits(source: SourceInfo): void {
-  const { video } = source;
-  const size = `${video.codedWidth}x${video.codedHeight}`;
-  if (source.streamCount > MEDIA_LIMITS.maxStreams) {
-    throw new AppError('media_too_many_streams', {
-      detail: `The file has ${source.streamCount} streams; at most ${MEDIA_LIMITS.maxStreams} are accepted.`,
-    });
-  }
-  if (video.codedWidth < 1 || video.codedHeight < 1) {
-    throw new AppError('media_invalid_dimensions', { detail: `The file declares a picture of ${size} pixels.` });
-  }
-  const shown = displaySize(video);
-  if (Math.min(shown.width, shown.height) < MEDIA_LIMITS.minSidePixels) {
-    throw new AppError('media_invalid_dimensions', {
-      detail: `The picture is ${shown.width}x${shown.height} pixels; both sides must be at least ${MEDIA_LIMITS.minSidePixels}.`,
-    });
-  }
-  const isTooLarge =
-    Math.max(video.codedWidth, shown.width) > MEDIA_LIMITS.maxWidth ||
-    Math.max(video.codedHeight, shown.height) > MEDIA_LIMITS.maxHeight ||
-    video.codedWidth * video.codedHeight > MEDIA_LIMITS.maxPixels;
-  if (isTooLarge) {
-    throw new AppError('media_too_large', {
-      detail: `The picture is ${size} pixels; at most ${MEDIA_LIMITS.maxWidth}x4352 is accepted.`,
-    });
-  }
-  if (!(video.durationSeconds > 0)) {
-    throw new AppError('media_too_short', { detail: 'The video lasts no time at all.' });
-  }
-  if (!(source.durationSeconds <= MEDIA_LIMITS.maxDurationSeconds)) {
-    throw new AppError('media_too_long', {
-      detail: `The video claims ${Math.round(source.durationSeconds)} seconds; at most ${MEDIA_LIMITS.maxDurationSeconds} are accepted.`,
-    });
-  }
-  if ((source.sizeBytes * 8) / source.durationSeconds < MEDIA_LIMITS.minBitrateBps) {
-    throw new AppError('media_malformed', {
-      detail: `The file claims ${Math.round(source.durationSeconds)} seconds but holds only ${source.sizeBytes} bytes.`,
-    });
-  }
 }

@@ -54,7 +54,6 @@ function plainText(head: Uint8Array): string | undefined {
     text = new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });
   } catch {
     text = String.fromCharCode(...head); // Latin-1 and its kin
-    if (!/^[\t\n\r\f\x1b\x20-\x7e]{16}/.test(text)) return undefined;
   }
   return [...text].some(isControl) ? undefined : text.trimStart();
 }

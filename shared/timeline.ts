@@ -26,20 +26,30 @@ export function framesPerSecond(fps: Rational): number {
   return fps.num / fps.den;
 }
 
+/** Measured rates this close to a listed one are it: short clips and millisecond clocks round. */
+const SAME_RATE = 0.02;
+const HIGHEST_FPS = 60;
+/** A rate above the highest is thinned evenly (120 -> 60, 144 -> 48) where the result still looks smooth. */
+const SMOOTH_FPS = 48;
+
 /**
- * The output rate for a measured one. A constant rate takes the nearest; a variable one takes the next rate
- * at or above its average, so that few pictures are dropped. Rates above 60 halve first when that lands near
- * a listed one (120 -> 60, 100 -> 50), else become 60.
+ * The output rate for a measured one: the listed rate it is, else the next one above, so that no picture is
+ * dropped. Rates above 60 are divided by a whole number where that lands on a listed rate, else become 60.
  */
-export function snapFrameRate(measuredFps: number, isVariable: boolean): Rational {
-  let target = Number.isFinite(measuredFps) && measuredFps > 0 ? measuredFps : 25;
-  while (target > 61) target /= 2;
-  const nearest = FRAME_RATES.reduce((best, rate) =>
-    Math.abs(framesPerSecond(rate) - target) < Math.abs(framesPerSecond(best) - target) ? rate : best,
-  );
-  // 0.05 % tells 29.97 from 30 apart and forgives the rounding of short clips.
-  if (!isVariable || Math.abs(framesPerSecond(nearest) - target) / target < 0.0005) return nearest;
-  return FRAME_RATES.find((rate) => framesPerSecond(rate) >= target) ?? nearest;
+export function snapFrameRate(measuredFps: number): Rational {
+  const target = Number.isFinite(measuredFps) && measuredFps > 0 ? measuredFps : 25;
+  const divisors = target <= HIGHEST_FPS * (1 + SAME_RATE) ? [1] : [2, 3, 4, 5];
+  for (const divisor of divisors) {
+    const rate = listedRate(target / divisor);
+    if (rate && (divisor === 1 || framesPerSecond(rate) >= SMOOTH_FPS)) return rate;
+  }
+  return FRAME_RATES.find((rate) => framesPerSecond(rate) >= target) ?? FRAME_RATES.at(-1)!;
+}
+
+function listedRate(fps: number): Rational | undefined {
+  const distance = (rate: Rational) => Math.abs(framesPerSecond(rate) - fps) / fps;
+  const nearest = FRAME_RATES.reduce((best, rate) => (distance(rate) < distance(best) ? rate : best));
+  return distance(nearest) <= SAME_RATE ? nearest : undefined;
 }
 
 /** Media timescale, ticks per second, in which a frame is a whole number of ticks. */
