@@ -1,0 +1,175 @@
+// A static DASH manifest (ISO/IEC 23009-1, isoff-live profile) as text, from the same tracks as the HLS
+// playlists. Pure. Elements stand in the order the schema gives them.
+import { measureBitrates } from './bitrates.ts';
+import type { AudioTrack, TrackTimeline, VideoTrack } from './messages.ts';
+import { initName, segmentTemplate } from './object-keys.ts';
+import type { Rational } from './timeline.ts';
+
+/** @param video Smallest first. */
+export function dashManifest(video: readonly VideoTrack[], audio: readonly AudioTrack[]): string {
+  const tracks = [...video, ...audio];
+  const durationSeconds = Math.max(...tracks.map(trackSeconds));
+  const longestSegmentSeconds = Math.max(
+    ...tracks.flatMap(({ segments, timescale }) => segments.map((one) => one.durationTicks / timescale)),
+  );
+  const lines = [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    element('MPD', {
+      xmlns: 'urn:mpeg:dash:schema:mpd:2011',
+      profiles: 'urn:mpeg:dash:profile:isoff-live:2011',
+      type: 'static',
+      mediaPresentationDuration: duration(durationSeconds),
+      // `bandwidth` is the busiest segment's, so one segment of buffer is what it promises.
+      minBufferTime: duration(longestSegmentSeconds),
+    }),
+    '  <Period id="0" start="PT0S">',
+    ...videoSet(video),
+    ...audio.flatMap((track, index) => audioSet(track, index + 1)),
+    '  </Period>',
+    '</MPD>',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function videoSet(video: readonly VideoTrack[]): string[] {
+  const top = video.at(-1);
+  if (!top) return [];
+  const attributes = {
+    id: 0,
+    contentType: 'video',
+    mimeType: 'video/mp4',
+    maxWidth: Math.max(...video.map(({ width }) => width)),
+    maxHeight: Math.max(...video.map(({ height }) => height)),
+    par: aspect(top.width, top.height),
+    segmentAlignment: true,
+    startWithSAP: 1,
+  };
+  return [
+    `    ${element('AdaptationSet', attributes)}`,
+    role('main'),
+    ...video.flatMap((track) => [
+      `      ${element('Representation', {
+        id: track.stem,
+        codecs: track.codecs,
+        bandwidth: measureBitrates(track).peakBps,
+        width: track.width,
+        height: track.height,
+        frameRate: frameRate(track.fps),
+        sar: '1:1',
+      })}`,
+      ...segmentList(track),
+      '      </Representation>',
+    ]),
+    '    </AdaptationSet>',
+  ];
+}
+
+function audioSet(track: AudioTrack, id: number): string[] {
+  const attributes = {
+    id,
+    contentType: 'audio',
+    mimeType: 'audio/mp4',
+    lang: track.language,
+    segmentAlignment: true,
+    startWithSAP: 1,
+  };
+  const channels = {
+    schemeIdUri: 'urn:mpeg:dash:23003:3:audio_channel_configuration:2011',
+    value: track.channels,
+  };
+  const representation = {
+    id: track.stem,
+    codecs: track.codecs,
+    bandwidth: measureBitrates(track).peakBps,
+    audioSamplingRate: track.sampleRate,
+  };
+  return [
+    `    ${element('AdaptationSet', attributes)}`,
+    `      ${emptyElement('AudioChannelConfiguration', channels)}`,
+    `      <Label>${escaped(track.label)}</Label>`,
+    role(track.isDefault ? 'main' : 'alternate'),
+    `      ${element('Representation', representation)}`,
+    ...segmentList(track),
+    '      </Representation>',
+    '    </AdaptationSet>',
+  ];
+}
+
+function segmentList(track: TrackTimeline): string[] {
+  const template = {
+    timescale: track.timescale,
+    presentationTimeOffset: 0,
+    startNumber: 0,
+    initialization: initName(track.stem),
+    media: segmentTemplate(track.stem),
+  };
+  return [
+    `        ${element('SegmentTemplate', template)}`,
+    '          <SegmentTimeline>',
+    ...timelineRuns(track).map((run) => `            ${emptyElement('S', run)}`),
+    '          </SegmentTimeline>',
+    '        </SegmentTemplate>',
+  ];
+}
+
+type Run = { t?: number; d: number; r?: number };
+
+/** Equal neighbours are one entry; `t` stands where the time does not follow from the entry before. */
+function timelineRuns({ segments }: TrackTimeline): Run[] {
+  const runs: Run[] = [];
+  let expectedTicks: number | undefined;
+  for (const { startTicks, durationTicks } of segments) {
+    const last = runs.at(-1);
+    if (last && startTicks === expectedTicks && last.d === durationTicks) last.r = (last.r ?? 0) + 1;
+    else runs.push(startTicks === expectedTicks ? { d: durationTicks } : { t: startTicks, d: durationTicks });
+    expectedTicks = startTicks + durationTicks;
+  }
+  return runs;
+}
+
+function trackSeconds({ segments, timescale }: TrackTimeline): number {
+  return segments.reduce((ticks, { durationTicks }) => ticks + durationTicks, 0) / timescale;
+}
+
+/** ISO 8601. */
+function duration(seconds: number): string {
+  return `PT${Number(seconds.toFixed(6))}S`;
+}
+
+function frameRate({ num, den }: Rational): string {
+  return den === 1 ? String(num) : `${num}/${den}`;
+}
+
+function aspect(width: number, height: number): string {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  const common = divisor(width, height);
+  return `${width / common}:${height / common}`;
+}
+
+function role(value: string): string {
+  return `      ${emptyElement('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value })}`;
+}
+
+type Attributes = Record<string, string | number | boolean>;
+
+function element(name: string, attributes: Attributes): string {
+  const text = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(String(value))}"`);
+  return `<${name}${text.join('')}>`;
+}
+
+function emptyElement(name: string, attributes: Attributes): string {
+  return element(name, attributes).replace(/>$/, '/>');
+}
+
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
+
+/** XML 1.0 has no place for control characters, escaped or not. */
+function escaped(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, ' ').replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+}
