@@ -1,5 +1,6 @@
 // One stack per state directory. The lock names its owner and what the owner started, so that the next start
 // after a crash can tell that nobody is there and end what was left behind.
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -28,28 +29,34 @@ export async function takeLock(home: Home): Promise<Lock> {
   if (!owner) throw new Error('this process has no identity');
   const content: z.infer<typeof LockFile> = { owner, children: [] };
   // Written aside and then put in place, so that nobody ever reads half a lock.
-  const draft = `${home.lockFile}.${process.pid}`;
   const place = async (put: (from: string, to: string) => Promise<void>) => {
-    await writeFile(draft, JSON.stringify(content));
-    await put(draft, home.lockFile);
+    const draft = `${home.lockFile}.${randomUUID()}`;
+    try {
+      await writeFile(draft, JSON.stringify(content));
+      await put(draft, home.lockFile);
+    } finally {
+      await rm(draft, { force: true });
+    }
   };
 
   for (;;) {
     try {
       // Unlike a rename, a link refuses to replace what is there.
       await place(link);
-      await rm(draft);
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       await removeStaleLock(home);
     }
   }
+  let placed = Promise.resolve();
   return {
     addChild: async (pid) => {
       const child = await identify(pid);
       if (child) content.children.push(child);
-      await place(rename);
+      // One after the other, so that the last one placed knows all children.
+      placed = placed.then(() => place(rename));
+      await placed;
     },
     release: () => rm(home.lockFile, { force: true }),
   };
