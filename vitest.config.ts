@@ -7,6 +7,8 @@ export default defineConfig(async () => {
   const migrations = await readD1Migrations('./worker/migrations');
   return {
     test: {
+      // The product's own log lines are worth reading beside a failure only.
+      silent: 'passed-only',
       projects: [
         {
           test: {
@@ -35,6 +37,7 @@ export default defineConfig(async () => {
           test: {
             name: 'worker',
             include: ['test/worker/**/*.test.ts'],
+            globalSetup: ['test/support/studio-folder.ts'],
             setupFiles: ['test/worker/setup.ts'],
           },
         },

@@ -1,12 +1,11 @@
-// What `env` of 'cloudflare:test' holds: the Worker's own bindings and the variables of the tests.
+// What `env` of cloudflare:test holds: the Worker's bindings and the migrations the set-up applies.
 import type { D1Migration } from 'cloudflare:test';
 import type { Env as WorkerEnv } from '../../worker/env.ts';
 
-type Secrets = Record<'JWT_SECRET' | 'SIGNING_KEYS' | 'TRANSCODER_SECRET', string>;
-type TestEnv = WorkerEnv & Secrets & { TEST_MIGRATIONS: D1Migration[] };
-
 declare global {
   namespace Cloudflare {
-    interface Env extends TestEnv {}
+    interface Env extends WorkerEnv {
+      TEST_MIGRATIONS: D1Migration[];
+    }
   }
 }

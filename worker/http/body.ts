@@ -1,9 +1,7 @@
 // JSON bodies: bounded while they are read, then validated by the schema their type comes from.
-import type { Context } from 'hono';
 import type { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
 import { MIB } from '../../shared/limits.ts';
-import type { AppEnv } from './context.ts';
 
 /** The largest is `complete` of 10,000 parts with etags. */
 const MAX_JSON_BYTES = 4 * MIB;
@@ -13,7 +11,7 @@ const MAX_JSON_BYTES = 4 * MIB;
  *
  * @throws AppError `invalid_request` with the issues, `upload_body_too_large` above 4 MiB.
  */
-export async function jsonBody<T>(c: Context<AppEnv>, schema: z.ZodType<T>): Promise<T> {
+export async function jsonBody<T>(c: { req: { raw: Request } }, schema: z.ZodType<T>): Promise<T> {
   return validated(schema, parseJson(await readText(c.req.raw)));
 }
 

@@ -119,13 +119,14 @@ async function streamed<T>(
   const [piped, stored] = await Promise.allSettled([source.pipeTo(exact.writable), store(exact.readable)]);
   if (stored.status === 'fulfilled' && piped.status === 'fulfilled') return stored.value;
 
+  const reasons = [piped, stored].flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  const cause = reasons.at(-1);
   const failure = stored.status === 'rejected' ? r2FailureOf(stored.reason) : undefined;
-  const cause = stored.status === 'rejected' ? stored.reason : (piped as PromiseRejectedResult).reason;
   if (failure === 'bad_digest') throw new AppError('upload_checksum_mismatch', { cause });
   if (failure === 'no_such_upload') throw new AppError('upload_not_open', { cause });
-  const isStorageAtFault =
-    piped.status === 'fulfilled' || (failure === 'unavailable' && !isLengthError(piped.reason));
-  if (isStorageAtFault) throw storageUnavailable(cause);
+  // A body that just stops is the client's; anything else that goes wrong after it was read is storage's.
+  const isBodyAtFault = reasons.some(isLengthError) || (piped.status === 'rejected' && failure === undefined);
+  if (!isBodyAtFault) throw storageUnavailable(cause);
   throw new AppError(mismatch, { detail: `The body does not have ${expectedBytes} bytes.`, cause });
 }
 

@@ -2,18 +2,43 @@
 // left in R2 they say where.
 import { errorFields, type Log } from '../../shared/log.ts';
 import { sourcePrefix, workPrefix } from '../../shared/object-keys.ts';
+import { isTerminal } from '../../shared/states.ts';
 import { configOf, type Env } from '../env.ts';
 import { cancelJobsStatements } from '../jobs/cancel.ts';
+import { announceJob } from '../jobs/room-client.ts';
+import { latestJobOf } from '../jobs/store.ts';
 import { abortMultipart, deletePrefix } from '../r2.ts';
 import { videoOf } from './store.ts';
 
-/** @throws AppError `not_found` */
-export async function markDeleted(db: D1Database, videoId: string, ownerId: string): Promise<void> {
-  const video = await videoOf(db, videoId, ownerId);
-  await db.batch([
-    db.prepare(`UPDATE videos SET state = 'deleting' WHERE id = ? AND owner_id = ?`).bind(video.id, ownerId),
-    ...endStatements(db, video.id),
+/**
+ * Marks a video as deleted; its objects go in the background.
+ *
+ * @throws AppError `not_found`
+ */
+export async function deleteVideo(
+  env: Env,
+  videoId: string,
+  ownerId: string,
+  log: Log,
+  later: (work: Promise<void>) => void,
+): Promise<void> {
+  const video = await videoOf(env.DB, videoId, ownerId);
+  const job = await latestJobOf(env.DB, video.id);
+  await env.DB.batch([
+    env.DB.prepare(`UPDATE videos SET state = 'deleting' WHERE id = ? AND owner_id = ?`).bind(
+      video.id,
+      ownerId,
+    ),
+    ...endStatements(env.DB, video.id),
   ]);
+  log.info('video.deleted', { videoId });
+  later(
+    (async () => {
+      // Whoever watches the job hears of its end before the rows are gone.
+      if (job && !isTerminal(job.state)) await announceJob(env, job.id, log);
+      await purgeVideo(env, video.id, log);
+    })(),
+  );
 }
 
 /** What ends with a video. The purge repeats it for what began at the same moment. */

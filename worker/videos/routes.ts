@@ -12,8 +12,9 @@ import { jsonBody, validated } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
 import { drainOutbox } from '../jobs/outbox.ts';
 import { renderJob } from '../jobs/render.ts';
+import { liveProgress } from '../jobs/room-client.ts';
 import { latestJobOf } from '../jobs/store.ts';
-import { markDeleted, purgeVideo } from './delete.ts';
+import { deleteVideo } from './delete.ts';
 import { cursorOf, ListQuery, readCursor } from './list.ts';
 import { renderVideo } from './render.ts';
 import { sourceResponse } from './source.ts';
@@ -32,25 +33,23 @@ export function videoRoutes(): Hono<AppEnv> {
     const rows = await listVideos(c.env.DB, c.var.caller.ownerId, { ...filter, limit: limit + 1 });
     const page = rows.slice(0, limit);
     const list: VideoList = {
-      videos: await Promise.all(page.map((row) => withJob(c.env.DB, row))),
+      videos: await Promise.all(page.map((row) => withJob(c, row))),
       ...(rows.length > limit && { nextCursor: cursorOf(page.at(-1)!) }),
     };
     return c.json(list);
   });
 
-  app.get('/v1/videos/:id', mayRead, async (c) => c.json(await withJob(c.env.DB, await ownVideo(c))));
+  app.get('/v1/videos/:id', mayRead, async (c) => c.json(await withJob(c, await ownVideo(c))));
 
   app.patch('/v1/videos/:id', mayManage, async (c) => {
     const patch = await jsonBody(c, VideoPatch);
     const row = await updateVideo(c.env.DB, c.req.param('id'), c.var.caller.ownerId, patch);
-    return c.json(await withJob(c.env.DB, row));
+    return c.json(await withJob(c, row));
   });
 
   app.delete('/v1/videos/:id', mayManage, async (c) => {
     const id = c.req.param('id');
-    await markDeleted(c.env.DB, id, c.var.caller.ownerId);
-    c.var.log.info('video.deleted', { videoId: id });
-    c.executionCtx.waitUntil(purgeVideo(c.env, id, c.var.log));
+    await deleteVideo(c.env, id, c.var.caller.ownerId, c.var.log, (work) => c.executionCtx.waitUntil(work));
     return c.body(null, 204);
   });
 
@@ -78,7 +77,7 @@ function ownVideo(c: Context<AppEnv, '/v1/videos/:id'>): Promise<VideoRow> {
   return videoOf(c.env.DB, id, caller.ownerId);
 }
 
-async function withJob(db: D1Database, row: VideoRow): Promise<Video> {
-  const job = await latestJobOf(db, row.id);
-  return renderVideo(row, job ? renderJob(job) : undefined);
+async function withJob(c: Context<AppEnv>, row: VideoRow): Promise<Video> {
+  const job = await latestJobOf(c.env.DB, row.id);
+  return renderVideo(row, job ? renderJob(job, await liveProgress(c.env, job, c.var.log)) : undefined);
 }
