@@ -3,7 +3,7 @@
 
 import { failureOf } from '../transcoder/cli/failure.ts';
 import { mintToken } from '../transcoder/cli/local-stack.ts';
-import { runDemo } from './demo.ts';
+import { ensureDemoClip, runDemo } from './demo.ts';
 import { homeAt } from './home.ts';
 import { type LaunchOptions, parseOptions } from './options.ts';
 import { bold, dim, line, PlainFailure, row, runMain } from './setup/screen.mjs';
@@ -16,16 +16,20 @@ await runMain(async () => {
   const stopping = stopSignal();
   const stopRequest = new Promise<void>((resolve) => stopping.addEventListener('abort', () => resolve()));
   const options = parseOptions(process.argv.slice(2), process.env);
+  const home = homeAt(options.home);
+  const clip = options.hasDemo ? ensureDemoClip(home, stopping) : undefined;
+  // Awaited when the stack is up; until then nobody looks at its failure.
+  clip?.catch(() => {});
   const stack = await startStack({
     ...options,
-    home: homeAt(options.home),
+    home,
     cronSeconds: CRON_SECONDS,
     onReady: row,
     signal: stopping,
   });
   try {
     announce(stack, options);
-    const demo = options.hasDemo ? showDemo(stack) : Promise.resolve();
+    const demo = clip ? showDemo(stack, clip) : Promise.resolve();
     await Promise.race([stopRequest, stack.broken, demo.then(() => stopRequest)]);
   } finally {
     line();
@@ -47,12 +51,12 @@ function announce(stack: Stack, options: LaunchOptions): void {
   line(dim('Ctrl-C stops everything.'));
 }
 
-async function showDemo(stack: Stack): Promise<void> {
+async function showDemo(stack: Stack, clip: Promise<string>): Promise<void> {
   line();
   line(bold('Demo'));
   line();
   try {
-    await runDemo(stack.url, mintToken(stack.secrets, 'admin', 'local'));
+    await runDemo(await clip, stack.url, mintToken(stack.secrets, 'admin', 'local'));
   } catch (error) {
     const { code, detail } = failureOf(error);
     throw new PlainFailure(`the demo failed: ${code}: ${detail}`);
