@@ -1,18 +1,27 @@
 # The transcoder. Every ffmpeg recipe is proven on bookworm's 5.1; TypeScript runs as it is, so nothing is built.
-FROM node:24-bookworm-slim
+FROM node:24-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
+FROM node:24-bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
  && rm -rf /var/lib/apt/lists/*
-
 WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --omit=optional --no-audit --no-fund && npm cache clean --force
+COPY package.json ./
+COPY --from=dependencies /app/node_modules ./node_modules
 COPY shared ./shared
 COPY transcoder ./transcoder
 
-ENV NODE_ENV=production
+# The health port is asked from outside the container; everything else the process serves is loopback only.
+ENV NODE_ENV=production \
+    HEALTH_HOST=0.0.0.0 \
+    HEALTH_PORT=8080 \
+    SCRATCH_DIR=/tmp/reelay
 USER node
 EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.HEALTH_PORT + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # node is PID 1 and handles SIGTERM itself: it gives its tasks back before it ends.
 CMD ["node", "transcoder/main.ts"]

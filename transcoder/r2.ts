@@ -67,7 +67,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
     try {
       return await withRetries(attempt, { delaysMs: retryDelaysMs, isRetryable });
     } catch (error) {
-      if (error instanceof AppError || MEANINGFUL_STATUSES.has(statusOf(error) ?? 0)) throw error;
+      if (isMistake(error) || MEANINGFUL_STATUSES.has(statusOf(error) ?? 0)) throw error;
       throw new AppError('storage_unavailable', { cause: error });
     }
   };
@@ -95,7 +95,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
   return {
     async putOnce(Key, bytes, ContentType) {
       const ChecksumSHA256 = createHash('sha256').update(bytes).digest('base64');
-      const timeoutMs = PUT_TIMEOUT_MS + bytes.byteLength / PUT_BYTES_PER_MS;
+      const timeoutMs = PUT_TIMEOUT_MS + Math.ceil(bytes.byteLength / PUT_BYTES_PER_MS);
       const command = { Bucket, Key, Body: bytes, ContentType, ChecksumSHA256, IfNoneMatch: '*' };
       try {
         await retried(() =>
@@ -191,7 +191,7 @@ function statusOf(error: unknown): number | undefined {
 
 /** Overload, our own timeouts, broken connections and short bodies; also two PUTs of one key at once (409). */
 function isRetryable(error: unknown): boolean {
-  if (error instanceof AppError) return false;
+  if (isMistake(error)) return false;
   const status = statusOf(error);
   return (
     status === undefined ||
@@ -201,4 +201,9 @@ function isRetryable(error: unknown): boolean {
     status === 409 ||
     status < 300
   );
+}
+
+/** Not the storage's doing. */
+function isMistake(error: unknown): boolean {
+  return error instanceof AppError || error instanceof TypeError || error instanceof RangeError;
 }

@@ -1,4 +1,5 @@
 // R2 in memory, with faults on demand.
+import { AppError } from '../../shared/errors.ts';
 import type { R2 } from '../../transcoder/r2.ts';
 
 export type MemoryR2 = R2 & {
@@ -12,7 +13,7 @@ export function memoryR2(objects: Record<string, Uint8Array> = {}): MemoryR2 {
   const stored = new Map(Object.entries(objects));
   const need = (key: string) => {
     const bytes = stored.get(key);
-    if (!bytes) throw new Error(`no object ${key}`);
+    if (!bytes) throw new AppError('not_found', { detail: `There is no ${key}.` });
     return bytes;
   };
   return {

@@ -1,5 +1,6 @@
 // Looks at a running ffmpeg a few times a second: progress, CPU time, memory, and whether it has had its time.
 import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { KIB } from '../../shared/limits.ts';
 import { type FfmpegProgress, readProgress } from './progress.ts';
 import type { RunLimits } from './sandbox.ts';
 
@@ -8,9 +9,8 @@ const LOOK_INTERVAL_MS = 250;
 /** ffmpeg that writes nothing for this long hangs. A seek far into a large file stays well below it. */
 const STALL_SECONDS = 120;
 
-/** USER_HZ and the page size that Linux reports in /proc on every architecture Node runs on. */
+/** USER_HZ, which Linux reports in /proc on every architecture Node runs on. */
 const CLOCK_TICKS_PER_SECOND = 100;
-const PAGE_BYTES = 4096;
 
 export type Breach = 'time' | 'memory';
 
@@ -94,18 +94,16 @@ async function readOnce(path: string): Promise<FfmpegProgress | undefined> {
   }
 }
 
-/** proc(5): the command in parentheses may hold spaces, so fields are counted after the last `)`. */
 async function processUsage(pid: number): Promise<{ cpuSeconds: number; residentBytes: number } | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
-  if (stat === undefined) return undefined; // ended, or not Linux
+  const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'latin1').catch(() => undefined);
+  const [stat, status] = await Promise.all([read('stat'), read('status')]);
+  if (stat === undefined || status === undefined) return undefined; // ended, or not Linux
+  // proc(5): the command in parentheses may hold spaces, so fields are counted after the last `)`.
   const fields = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')
     .map(Number);
-  const userTicks = fields[11] ?? 0;
-  const systemTicks = fields[12] ?? 0;
-  return {
-    cpuSeconds: (userTicks + systemTicks) / CLOCK_TICKS_PER_SECOND,
-    residentBytes: (fields[21] ?? 0) * PAGE_BYTES,
-  };
+  const ticks = (fields[11] ?? 0) + (fields[12] ?? 0);
+  const residentKib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+  return { cpuSeconds: ticks / CLOCK_TICKS_PER_SECOND, residentBytes: residentKib * KIB };
 }
