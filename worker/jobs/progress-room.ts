@@ -9,6 +9,8 @@ import { isTerminal } from '../../shared/states.ts';
 import type { Env } from '../env.ts';
 import { closingType, eventOf, type JobNews, type LiveJob, withFrames, withNews } from './live-job.ts';
 import type { LiveProgress } from './render.ts';
+import { newsOf } from './room-client.ts';
+import { jobById } from './store.ts';
 
 const MAX_CONNECTIONS_PER_CALLER = 8;
 const MAX_MESSAGE_CHARS = 4096;
@@ -29,7 +31,10 @@ const CLOSE_TOO_BIG = 1009;
 /** The header in which the Worker names the caller of a connection it has let through. */
 export const CALLER_HEADER = 'x-reelay-caller';
 
-type EventStream = { caller: string; controller: ReadableStreamDefaultController<Uint8Array> };
+const TICKET_PREFIX = 'ticket:';
+type IssuedTicket = { caller: string; expiresAtMs: number };
+
+type EventStream = { caller: string; writer: WritableStreamDefaultWriter<Uint8Array>; unread: number };
 
 export class ProgressRoom extends DurableObject<Env> {
   #live: LiveJob | undefined;
@@ -43,9 +48,6 @@ export class ProgressRoom extends DurableObject<Env> {
     // Answered by the platform without waking the room.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
     this.#live = ctx.storage.kv.get<LiveJob>('live');
-    ctx.storage.sql.exec(
-      'CREATE TABLE IF NOT EXISTS tickets (ticket TEXT PRIMARY KEY, caller TEXT NOT NULL, expires_at_ms INTEGER NOT NULL)',
-    );
   }
 
   /** The ledger's word after a transition. */
@@ -87,21 +89,21 @@ export class ProgressRoom extends DurableObject<Env> {
     const nowMs = Date.now();
     const ticket = toBase64Url(crypto.getRandomValues(new Uint8Array(32)));
     const expiresAtMs = nowMs + TICKET_SECONDS * SECOND_MS;
-    this.ctx.storage.sql.exec('DELETE FROM tickets WHERE expires_at_ms <= ?', nowMs);
-    this.ctx.storage.sql.exec('INSERT INTO tickets VALUES (?, ?, ?)', ticket, caller, expiresAtMs);
+    for (const [key, { expiresAtMs: endMs }] of this.ctx.storage.kv.list<IssuedTicket>({
+      prefix: TICKET_PREFIX,
+    })) {
+      if (endMs <= nowMs) this.ctx.storage.kv.delete(key);
+    }
+    this.ctx.storage.kv.put(TICKET_PREFIX + ticket, { caller, expiresAtMs } satisfies IssuedTicket);
     return { ticket, expiresAtMs };
   }
 
   /** The caller a ticket was issued to; undefined for one that is unknown, used or expired. */
   redeemTicket(ticket: string): string | undefined {
-    const rows = this.ctx.storage.sql
-      .exec<{ caller: string; expires_at_ms: number }>(
-        'DELETE FROM tickets WHERE ticket = ? RETURNING caller, expires_at_ms',
-        ticket,
-      )
-      .toArray();
-    const row = rows[0];
-    return row && row.expires_at_ms > Date.now() ? row.caller : undefined;
+    const key = TICKET_PREFIX + ticket;
+    const issued = this.ctx.storage.kv.get<IssuedTicket>(key);
+    this.ctx.storage.kv.delete(key);
+    return issued && issued.expiresAtMs > Date.now() ? issued.caller : undefined;
   }
 
   /** Opens a connection for a caller the Worker has let through, after it has announced the job. */
@@ -127,12 +129,18 @@ export class ProgressRoom extends DurableObject<Env> {
     else socket.close(CLOSE_POLICY, 'only ping is understood');
   }
 
-  /** Fires a minute after somebody was there, and a day after the job's end. */
+  /** Fires each minute while somebody watches, and a day after the job's end. */
   override async alarm(): Promise<void> {
-    const isEnded = this.#live !== undefined && isTerminal(this.#live.state);
-    if (!isEnded) await this.#keepWatched();
-    else if (this.#connections() === 0) await this.#forget();
-    else await this.ctx.storage.setAlarm(Date.now() + FORGET_AFTER_MS);
+    const live = this.#live;
+    if (live && isTerminal(live.state)) {
+      if (this.#connections() === 0) await this.#forget();
+      else await this.ctx.storage.setAlarm(Date.now() + FORGET_AFTER_MS);
+    } else if (live && this.#connections() > 0) {
+      await this.#keepWatched();
+      // An announcement may have been lost; what watchers see in the end is what D1 says.
+      const row = await jobById(this.env.DB, live.jobId);
+      if (row) await this.announce(await newsOf(this.env, row));
+    }
   }
 
   #remember(live: LiveJob): LiveJob {
@@ -168,10 +176,7 @@ export class ProgressRoom extends DurableObject<Env> {
     this.#laterBroadcast = null;
     this.#broadcast(eventOf(live, closingType(live.state), Date.now()));
     // A socket costs nothing while it sleeps; an event stream would keep the room awake.
-    for (const stream of this.#streams) {
-      stream.controller.close();
-      this.#drop(stream);
-    }
+    for (const stream of this.#streams) this.#close(stream);
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + FORGET_AFTER_MS));
   }
 
@@ -184,39 +189,49 @@ export class ProgressRoom extends DurableObject<Env> {
   }
 
   #openStream(caller: string, opening: JobEvent[]): Response {
-    const encoder = new TextEncoder();
-    let stream: EventStream | undefined;
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          for (const event of opening)
-            controller.enqueue(encoder.encode(`data: ${JSON.stringify(event)}\n\n`));
-          if (this.#live && isTerminal(this.#live.state)) return controller.close();
-          stream = { caller, controller };
-          this.#streams.add(stream);
-        },
-        cancel: () => {
-          if (stream) this.#drop(stream);
-        },
-      },
-      { highWaterMark: MAX_UNREAD_EVENTS },
-    );
-    if (stream) {
-      this.#keepAlive ??= setInterval(() => {
-        for (const each of this.#streams) this.#write(each, ': still here\n\n');
-      }, KEEP_ALIVE_MS);
-    }
+    // The platform's own pipe, since it notices when the reader has gone.
+    const { readable, writable } = new IdentityTransformStream();
+    const stream: EventStream = { caller, writer: writable.getWriter(), unread: 0 };
+    this.#streams.add(stream);
+    for (const event of opening) this.#write(stream, `data: ${JSON.stringify(event)}\n\n`);
+    this.#keepAlive ??= setInterval(() => {
+      for (const each of this.#streams) this.#write(each, ': still here\n\n');
+    }, KEEP_ALIVE_MS);
+    if (this.#live && isTerminal(this.#live.state)) this.#close(stream);
+    this.#settle(stream, stream.writer.closed);
     const headers = {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     };
-    return new Response(body, { headers });
+    return new Response(readable, { headers });
   }
 
   #write(stream: EventStream, text: string): void {
-    if ((stream.controller.desiredSize ?? 0) <= 0) this.#drop(stream);
-    else stream.controller.enqueue(new TextEncoder().encode(text));
+    if (stream.unread >= MAX_UNREAD_EVENTS) {
+      this.#settle(stream, stream.writer.abort('unread for too long'));
+      return;
+    }
+    stream.unread += 1;
+    const written = stream.writer.write(new TextEncoder().encode(text));
+    written.then(
+      () => {
+        stream.unread -= 1;
+      },
+      () => this.#drop(stream),
+    );
+  }
+
+  /** Ends a stream after what has been written to it. */
+  #close(stream: EventStream): void {
+    this.#settle(stream, stream.writer.close());
+    this.#drop(stream);
+  }
+
+  /** However the pipe ends, its stream is forgotten. */
+  #settle(stream: EventStream, ending: Promise<void>): void {
+    const forget = () => this.#drop(stream);
+    ending.then(forget, forget);
   }
 
   #drop(stream: EventStream): void {
@@ -252,7 +267,7 @@ export class ProgressRoom extends DurableObject<Env> {
   }
 
   async #forget(): Promise<void> {
-    this.ctx.storage.kv.delete('live');
+    await this.ctx.storage.deleteAll();
     this.#live = undefined;
   }
 }

@@ -21,7 +21,8 @@ export async function sweep(env: Env, log: Log): Promise<void> {
   for (const task of reaped) log.warn('task.lease_lapsed', task);
   const reticketed = await ticketWaitingJobs(env.DB);
   const sent = await drainOutbox(env, log);
-  await wakeTranscoders(env, log);
+  // A drain that has sent something has woken them itself.
+  if (sent === 0) await wakeTranscoders(env, log);
   const pruned = await pruneTasks(env.DB);
   await Promise.all(
     [...new Set(reaped.map((task) => task.jobId))].map((jobId) => announceJob(env, jobId, log)),
