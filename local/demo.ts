@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createApiClient } from '../transcoder/cli/api-client.ts';
+import type { ApiClient } from '../transcoder/cli/api-client.ts';
 import { playRows, showUpload } from '../transcoder/cli/show-upload.ts';
 import type { Home } from './home.ts';
 import { line, row } from './setup/screen.mjs';
@@ -25,11 +25,11 @@ export async function ensureDemoClip(home: Home, signal: AbortSignal): Promise<s
 }
 
 /** Prints where to play the clip; the last line is the watch link. */
-export async function runDemo(path: string, url: string, token: string): Promise<void> {
+export async function runDemo(path: string, client: ApiClient, signal: AbortSignal): Promise<void> {
   const { size } = await stat(path);
   row('clip', `${CLIP_SECONDS} s of 1280x720, generated`);
   const request = { path, sizeBytes: size, method: 'auto' as const, video: { title: 'Demo' } };
-  const shown = await showUpload(createApiClient(url, token), request);
+  const shown = await showUpload(client, request, { signal });
   line();
   console.log(playRows(shown).join('\n'));
 }

@@ -1,6 +1,7 @@
 // The launcher proper, run by start.mjs under a current Node: starts the stack, shows where it is, runs the
 // demo, and serves until it is told to stop.
 
+import { createApiClient } from '../transcoder/cli/api-client.ts';
 import { failureOf } from '../transcoder/cli/failure.ts';
 import { mintToken } from '../transcoder/cli/local-stack.ts';
 import { ensureDemoClip, runDemo } from './demo.ts';
@@ -29,7 +30,7 @@ await runMain(async () => {
   });
   try {
     announce(stack, options);
-    const demo = clip ? showDemo(stack, clip) : Promise.resolve();
+    const demo = clip ? showDemo(stack, clip, stopping) : Promise.resolve();
     await Promise.race([stopRequest, stack.broken, demo.then(() => stopRequest)]);
   } finally {
     line();
@@ -51,13 +52,15 @@ function announce(stack: Stack, options: LaunchOptions): void {
   line(dim('Ctrl-C stops everything.'));
 }
 
-async function showDemo(stack: Stack, clip: Promise<string>): Promise<void> {
+async function showDemo(stack: Stack, clip: Promise<string>, stopping: AbortSignal): Promise<void> {
   line();
   line(bold('Demo'));
   line();
   try {
-    await runDemo(await clip, stack.url, mintToken(stack.secrets, 'admin', 'local'));
+    const client = createApiClient(stack.url, mintToken(stack.secrets, 'admin', 'local'));
+    await runDemo(await clip, client, stopping);
   } catch (error) {
+    if (stopping.aborted) return;
     const { code, detail } = failureOf(error);
     throw new PlainFailure(`the demo failed: ${code}: ${detail}`);
   }

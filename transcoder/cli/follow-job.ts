@@ -11,6 +11,7 @@ const POLL_WITH_EVENTS_MS = 5000;
 
 export type JobUpdate = Pick<Job, 'state' | 'progress' | 'stage' | 'etaSeconds'>;
 
+/** @param signal ends the wait with its reason */
 export async function followJob(
   client: ApiClient,
   jobId: string,
@@ -22,6 +23,11 @@ export async function followJob(
     onUpdate(event);
     if (isTerminal(event.state)) wake();
   });
+  const stop = () => {
+    events.close();
+    wake();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -37,6 +43,7 @@ export async function followJob(
       });
     }
   } finally {
+    signal?.removeEventListener('abort', stop);
     events.close();
   }
 }

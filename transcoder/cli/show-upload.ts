@@ -1,7 +1,7 @@
 // The visible story of one file, from the first byte to the play URLs. The upload command and the demo tell it.
 import type { PlayAnswer, VideoInput, WatchLink } from '../../shared/api.ts';
 import { type ApiClient, ApiFailure } from './api-client.ts';
-import { followJob } from './follow-job.ts';
+import { followJob, type JobUpdate } from './follow-job.ts';
 import { createProgressBar, formatBytes, type ProgressBar } from './progress-bar.ts';
 import { type UploadRequest, type UploadResult, uploadFile } from './upload-file.ts';
 
@@ -13,7 +13,7 @@ const SILENT: ProgressBar = { update: () => {}, finish: () => {} };
 export async function showUpload(
   client: ApiClient,
   request: UploadRequest & { sizeBytes: number; video: VideoInput },
-  isQuiet = false,
+  { isQuiet = false, signal }: { isQuiet?: boolean; signal?: AbortSignal } = {},
 ): Promise<ShownUpload> {
   const bar = (label: string) => (isQuiet ? SILENT : createProgressBar(label));
   const uploadBar = bar('upload');
@@ -24,10 +24,11 @@ export async function showUpload(
 
   const startedAtMs = Date.now();
   const jobBar = bar('transcode');
-  const job = await followJob(client, upload.jobId, ({ progress, stage, etaSeconds }) => {
+  const showProgress = ({ progress, stage, etaSeconds }: JobUpdate) => {
     const eta = etaSeconds === undefined ? '' : `, ${etaSeconds} s left`;
     jobBar.update(Math.min(progress, 99) / 100, `${stage}${eta}`);
-  });
+  };
+  const job = await followJob(client, upload.jobId, showProgress, signal);
   if (job.state !== 'succeeded') {
     const { code, detail } = job.error ?? { code: 'job_cancelled', detail: `The job ended as ${job.state}.` };
     throw new ApiFailure(code, detail, 422);

@@ -63,7 +63,7 @@ async function uploadOne(client: ApiClient, request: UploadRequest, isJson: bool
   if (!isJson) console.log(request.path);
   try {
     const { size } = await stat(request.path);
-    const shown = await showUpload(client, { ...request, sizeBytes: size }, isJson);
+    const shown = await showUpload(client, { ...request, sizeBytes: size }, { isQuiet: isJson });
     const { upload, play, watch } = shown;
     if (isJson) {
       const ids = { uploadId: upload.uploadId, videoId: upload.videoId, jobId: upload.jobId };
