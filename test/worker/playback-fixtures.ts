@@ -2,39 +2,43 @@
 import { env, SELF } from 'cloudflare:test';
 import { SignJWT } from 'jose';
 import type { PlayAnswer, Role } from '../../shared/api.ts';
-import type { Presentation } from '../../shared/messages.ts';
-import { generationPrefix } from '../../shared/object-keys.ts';
+import { dashManifest } from '../../shared/dash.ts';
+import { masterPlaylist } from '../../shared/hls.ts';
+import type { AudioTrack, Presentation, VideoTrack } from '../../shared/messages.ts';
+import { audioStem, generationPrefix, videoStem } from '../../shared/object-keys.ts';
 import { type PlayClaims, parseSigningKeys, signToken } from '../../shared/sign.ts';
 
 export const ORIGIN = 'https://reelay.test';
 export const KEYS = parseSigningKeys(env.SIGNING_KEYS as string);
 
 const HEIGHTS = [240, 480, 720];
-export const MASTER = `#EXTM3U
-#EXT-X-VERSION:7
-#EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="audio_en.m3u8"
-${HEIGHTS.map(
-  (height) => `#EXT-X-STREAM-INF:BANDWIDTH=${height}000,RESOLUTION=${height * 2}x${height},AUDIO="audio"
-stream_${height}p.m3u8`,
-).join('\n')}
-`;
-export const MPD = `<?xml version="1.0" encoding="UTF-8"?>
-<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">
-  <Period id="0">
-    <AdaptationSet contentType="video">
-${HEIGHTS.map(
-  (height) => `      <Representation id="stream_${height}p" width="${height * 2}" height="${height}">
-        <SegmentTemplate media="stream_${height}p_$Number%03d$.m4s" />
-      </Representation>`,
-).join('\n')}
-    </AdaptationSet>
-    <AdaptationSet contentType="audio">
-      <Representation id="audio_en" bandwidth="128000" />
-    </AdaptationSet>
-  </Period>
-</MPD>
-`;
+const SEGMENTS = [0, 1, 2].map((index) => ({ sizeBytes: 1000, durationTicks: 100, startTicks: index * 100 }));
+const VIDEO: VideoTrack[] = HEIGHTS.map((height) => ({
+  stem: videoStem(`${height}p`),
+  name: `${height}p`,
+  timescale: 25,
+  codecs: 'avc1.64001f',
+  segments: SEGMENTS.map((segment) => ({ ...segment, sizeBytes: height * 100 })),
+  width: height * 2,
+  height,
+  fps: { num: 25, den: 1 },
+}));
+const AUDIO: AudioTrack[] = [
+  {
+    stem: audioStem('en'),
+    name: 'en',
+    timescale: 25,
+    codecs: 'mp4a.40.2',
+    segments: SEGMENTS,
+    language: 'en',
+    label: 'English',
+    channels: 2,
+    sampleRate: 48_000,
+    isDefault: true,
+  },
+];
+export const MASTER = masterPlaylist(VIDEO, AUDIO);
+export const MPD = dashManifest(VIDEO, AUDIO);
 
 export const PRESENTATION: Presentation = {
   durationSeconds: 100,

@@ -33,6 +33,11 @@ async function get(key: string, headers: Record<string, string> = {}, method = '
   return { response, body: new Uint8Array(await response.arrayBuffer()) };
 }
 
+/** As `toEqual`, which takes a second for 64 KiB. */
+function isSame(got: Uint8Array, wanted: Uint8Array): boolean {
+  return got.byteLength === wanted.byteLength && got.every((byte, index) => byte === wanted[index]);
+}
+
 describe('ranges over HTTP', () => {
   const headersFor = (sizeBytes: number) => [
     `bytes=0-0`,
@@ -56,7 +61,7 @@ describe('ranges over HTTP', () => {
       { sizeBytes: size, from: 'from the cache' },
     ]),
   )(
-    'of an object of $sizeBytes bytes, read from $from, are the bytes named, counted right',
+    'of an object of $sizeBytes bytes, from $from, are the bytes named, counted right',
     async ({ sizeBytes }) => {
       const { key, bytes } = objects.get(sizeBytes)!;
       for (const range of headersFor(sizeBytes)) {
@@ -69,14 +74,14 @@ describe('ranges over HTTP', () => {
         const end = first && last ? Math.min(Number(last) + 1, sizeBytes) : sizeBytes;
         if (isWhole) {
           expect(answer).toBe(`${range} of ${sizeBytes}: 200 null`);
-          expect(body).toEqual(bytes);
+          expect(isSame(body, bytes)).toBe(true);
         } else if (start >= end) {
           expect(answer).toBe(`${range} of ${sizeBytes}: 416 bytes */${sizeBytes}`);
           expect(response.headers.get('Cache-Control')).toBe('no-store');
           expect(JSON.parse(new TextDecoder().decode(body))).toMatchObject({ code: 'range_not_satisfiable' });
         } else {
           expect(answer).toBe(`${range} of ${sizeBytes}: 206 bytes ${start}-${end - 1}/${sizeBytes}`);
-          expect(body).toEqual(bytes.slice(start, end));
+          expect(isSame(body, bytes.subarray(start, end))).toBe(true);
           expect(response.headers.get('Content-Length')).toBe(String(end - start));
         }
       }

@@ -52,8 +52,10 @@ function filterMaster(playlist: string, maxRung: number): string {
 const REPRESENTATION = /[ \t]*<Representation\b([^>]*?)(?:\/>|>[\s\S]*?<\/Representation>)\n?/g;
 
 function filterMpd(manifest: string, maxRung: number): string {
-  return manifest.replace(REPRESENTATION, (element, attributes: string) => {
+  const filtered = manifest.replace(REPRESENTATION, (element, attributes: string) => {
     const id = /\bid="([^"]*)"/.exec(attributes)?.[1] ?? '';
     return isWithinCap(id, maxRung) ? element : '';
   });
+  // The set's own maxima named the rung that is gone; they are optional.
+  return filtered.replace(/(<AdaptationSet\b[^>]*?)((?: max(?:Width|Height)="\d+")+)/g, '$1');
 }

@@ -6,8 +6,12 @@ import { type WatchApi, wait } from './api-client.ts';
 export type JobProgress = { percent: number; stage: string; etaSeconds?: number };
 
 const POLL_MS = 2000;
-/** A stream that says nothing for this long is taken for dead. */
-const SILENCE_MS = 15_000;
+/** Between the news of a job's end and reading the video again. */
+const SETTLE_MS = 100;
+/** The room answers `ping` with `pong` even while it has no news. */
+const PING_MS = 10_000;
+/** A stream that says nothing for this long is dead. */
+const SILENCE_MS = 25_000;
 
 /** @returns the video in state `playable`, `ready` or `failed`. */
 export async function followUntilSettled(
@@ -19,43 +23,44 @@ export async function followUntilSettled(
     if (video.state === 'ready' || video.state === 'playable' || video.state === 'failed') return video;
     const { job } = video;
     onProgress(video, job && { percent: job.progress, stage: job.stage, etaSeconds: job.etaSeconds });
-    if (job?.state === 'queued' || job?.state === 'running') {
-      await listen(api, job.id, (event) =>
+    const isJobOpen = job?.state === 'queued' || job?.state === 'running';
+    const isOver =
+      isJobOpen &&
+      (await listen(api, job.id, (event) =>
         onProgress(video, { percent: event.progress, stage: event.stage, etaSeconds: event.etaSeconds }),
-      );
-    }
-    await wait(POLL_MS);
+      ));
+    await wait(isOver ? SETTLE_MS : POLL_MS);
   }
 }
 
-/** Listens to a job's events until the job ends or the stream does. */
-async function listen(api: WatchApi, jobId: string, onEvent: (event: JobEvent) => void): Promise<void> {
+/** Listens to a job's events until the job ends (true) or the stream does (false). */
+async function listen(api: WatchApi, jobId: string, onEvent: (event: JobEvent) => void): Promise<boolean> {
   let url: string;
   try {
     url = await api.eventsUrl(jobId);
   } catch {
-    return; // no stream to be had: the caller goes on reading the video
+    return false; // no stream to be had: the caller goes on reading the video
   }
   const socket = new WebSocket(url);
-  await new Promise<void>((resolve) => {
-    let silence = setTimeout(() => socket.close(), SILENCE_MS);
-    socket.onclose = () => {
-      clearTimeout(silence);
-      resolve();
-    };
+  let heardMs = Date.now();
+  const pulse = setInterval(() => {
+    if (Date.now() - heardMs > SILENCE_MS) socket.close();
+    else if (socket.readyState === WebSocket.OPEN) socket.send('ping');
+  }, PING_MS);
+  const isOver = await new Promise<boolean>((resolve) => {
+    socket.onclose = () => resolve(false);
     socket.onmessage = ({ data }) => {
-      clearTimeout(silence);
-      silence = setTimeout(() => socket.close(), SILENCE_MS);
+      heardMs = Date.now();
+      if (data === 'pong') return;
       const event = JSON.parse(data) as JobEvent;
       onEvent(event);
-      if (hasEnded(event)) {
-        // Not waiting for the closing handshake: the video is there to be played now.
-        clearTimeout(silence);
-        socket.close();
-        resolve();
-      }
+      // Not waiting for the closing handshake: the video is there to be played now.
+      if (hasEnded(event)) resolve(true);
     };
   });
+  clearInterval(pulse);
+  socket.close();
+  return isOver;
 }
 
 function hasEnded({ type, state }: JobEvent): boolean {

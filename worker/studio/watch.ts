@@ -31,7 +31,8 @@ async function start(): Promise<void> {
     await watch(videoId, token);
   } catch (error) {
     if (error instanceof ApiFailure && error.isLinkTrouble) {
-      show('expired', 'This link has expired', 'Ask whoever sent it for a new one.');
+      const title = error.code === 'token_expired' ? 'This link has expired' : 'This link is not valid';
+      show('expired', title, 'Ask whoever sent it for a new one.');
     } else if (error instanceof ApiFailure) {
       show('failed', 'The video cannot be shown', error.message);
     } else {
