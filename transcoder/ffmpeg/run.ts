@@ -66,7 +66,7 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
     await rm(progressPath, { force: true });
     const isFailed = cause !== undefined || child?.exitCode !== 0;
     if (!isFailed) return { cpuSeconds: watch?.cpuSeconds ?? 0 };
-    const error = new FfmpegError(
+    throw new FfmpegError(
       'ffmpeg',
       {
         argv: child?.spawnargs ?? [],
@@ -79,7 +79,6 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
       },
       child?.pid === undefined ? cause : undefined,
     );
-    throw error;
   };
 
   const setPaused = (value: boolean) => {
@@ -107,12 +106,13 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
       },
     });
     if (isPaused) handle.pause();
+    // Before this there is nothing to signal.
+    options.signal?.addEventListener('abort', kill.gently);
     if (options.signal?.aborted) kill.gently();
   });
   run.once('end', (_stdout, stderr) => finish(undefined, child, stderr ?? '').then(resolve, reject));
   run.once('error', (error, _stdout, stderr) => finish(error, child, stderr ?? '').then(resolve, reject));
 
-  options.signal?.addEventListener('abort', kill.gently);
   run.run();
   // A stage may be busy reading segments when ffmpeg fails; it meets the rejection when it awaits `done`.
   promise.catch(() => undefined);
