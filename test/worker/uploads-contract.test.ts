@@ -3,6 +3,10 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import type { CompletedUpload, CreatedUpload, Video } from '../../shared/api.ts';
+import { createLog } from '../../shared/log.ts';
+import { configOf, type Env } from '../../worker/env.ts';
+import { settleUpload } from '../../worker/uploads/complete.ts';
+import { uploadOf } from '../../worker/uploads/store.ts';
 import { clientOf } from './api-client.ts';
 import {
   complete,
@@ -56,6 +60,17 @@ describe.each(METHODS)('an upload by method %s', (method) => {
     await sendAll(client, created, bytes);
     const first = await complete(client, created);
     expect(await complete(client, created)).toEqual(first);
+    expect(await jobsOf(created.videoId)).toHaveLength(1);
+  });
+
+  it('has no second job in it for a request with an old picture of it', async () => {
+    const client = await clientOf();
+    const created = await create(client, sizeBytes, { method });
+    await sendAll(client, created, bytes);
+    const old = await uploadOf(env.DB, created.uploadId, client.ownerId);
+    const first = await complete(client, created);
+    const config = configOf(env as Env);
+    expect(await settleUpload(env as Env, config, old, createLog())).toEqual(first);
     expect(await jobsOf(created.videoId)).toHaveLength(1);
   });
 

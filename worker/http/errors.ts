@@ -11,7 +11,9 @@ export function renderError(thrown: unknown, c: Context<AppEnv>): Response {
   const requestId = c.var.requestId ?? 'unknown';
   if (error.status >= 500) {
     const log = c.var.log ?? createLog();
-    log.error('http.failed', { code: error.code, ...errorFields(error.cause ?? error) });
+    // A 503 passes, and a client that hangs up in the middle of a body looks like one.
+    const level = error.status === 503 ? 'warn' : 'error';
+    log[level]('http.failed', { code: error.code, ...errorFields(error.cause ?? error) });
   }
   const headers = new Headers({ ...error.headers, 'Content-Type': 'application/problem+json' });
   headers.set('Cache-Control', 'no-store');
