@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lastLines } from './setup/run.mjs';
 
 export type ChildCommand = {
   name: string;
@@ -81,12 +82,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** The end of a child's log, for a person who asks why it died. */
-export async function logTail(child: Child, lines = 20): Promise<string> {
+export async function logTail(child: Child): Promise<string> {
   const text = await readFile(child.logFile, 'utf8').catch(() => '');
-  return text
-    .trimEnd()
-    .split('\n')
-    .slice(-lines)
-    .map((line) => `    ${line}`)
-    .join('\n');
+  return lastLines(text.trimEnd(), 20);
 }

@@ -47,7 +47,12 @@ export const VideoInput = z
   .strict();
 export type VideoInput = z.infer<typeof VideoInput>;
 
-export const VideoPatch = VideoInput.pick({ title: true, visibility: true, regions: true, tags: true }).partial();
+export const VideoPatch = VideoInput.pick({
+  title: true,
+  visibility: true,
+  regions: true,
+  tags: true,
+}).partial();
 export type VideoPatch = z.infer<typeof VideoPatch>;
 
 // Uploads

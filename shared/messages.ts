@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { AudioInfo, RenditionInfo } from './api.ts';
 import { PlanOptions } from './plan.ts';
 import { TaskKind } from './states.ts';
-import { Rational } from './timeline.ts';
+import type { Rational } from './timeline.ts';
 
 /** A queue message: a wake-up and nothing more. D1 decides what there is to do. */
 export const Ticket = z.object({ v: z.literal(1), jobId: z.string() });

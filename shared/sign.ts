@@ -47,7 +47,11 @@ export async function signToken(purpose: TokenPurpose, claims: object, keys: Sig
   const key = keys[0];
   if (!key) throw new Error('no signing key is configured');
   const payload = toBase64Url(new TextEncoder().encode(JSON.stringify(claims)));
-  const mac = await crypto.subtle.sign('HMAC', await importKey(key.secret), message(purpose, key.kid, payload));
+  const mac = await crypto.subtle.sign(
+    'HMAC',
+    await importKey(key.secret),
+    message(purpose, key.kid, payload),
+  );
   return `v1.${key.kid}.${payload}.${toBase64Url(new Uint8Array(mac))}`;
 }
 
@@ -80,7 +84,11 @@ export async function verifyToken<T>(
 }
 
 /** Claims of a playback token that is genuine and in its time. Clock skew of 30 s is forgiven for `nbf`. */
-export async function verifyPlayToken(token: string, keys: SigningKeys, nowSeconds: number): Promise<PlayClaims> {
+export async function verifyPlayToken(
+  token: string,
+  keys: SigningKeys,
+  nowSeconds: number,
+): Promise<PlayClaims> {
   const claims = await verifyToken('play', token, keys, PlayClaims);
   if (!claims) throw new AppError('playback_token_invalid');
   if (claims.exp <= nowSeconds) throw new AppError('playback_token_expired');

@@ -21,3 +21,6 @@ export type TaskContext = {
   /** Frames of this task done so far, for display. */
   progress(framesDone: number): void;
 };
+
+/** A text object of a generation, by its name inside it. */
+export type Document = { name: string; body: string };

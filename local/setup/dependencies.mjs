@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { capture, lastLines, ROOT } from './run.mjs';
+import { capture, firstLines, ROOT } from './run.mjs';
 import { PlainFailure, row } from './screen.mjs';
 
 export async function ensureDependencies() {
@@ -15,7 +15,8 @@ export async function ensureDependencies() {
   const { code, output } = npm?.endsWith('.js')
     ? await capture(process.execPath, [npm, ...args])
     : await capture('npm', args);
-  if (code !== 0) throw new PlainFailure(`npm ci failed\n${lastLines(output)}`);
+  // npm says what is wrong first and how it is used last.
+  if (code !== 0) throw new PlainFailure(`npm ci failed\n${firstLines(output)}`);
   row('dependencies', 'installed', startedAtMs);
 }
 

@@ -60,14 +60,17 @@ export function passThrough(command, args, options = {}) {
   });
 }
 
-/**
- * The last lines of an output, indented.
- * @param {string} output
- */
+/** @param {string} output */
+export function firstLines(output, count = 15) {
+  return indented(output.split('\n').slice(0, count));
+}
+
+/** @param {string} output */
 export function lastLines(output, count = 15) {
-  return output
-    .split('\n')
-    .slice(-count)
-    .map((text) => `    ${text}`)
-    .join('\n');
+  return indented(output.split('\n').slice(-count));
+}
+
+/** @param {string[]} lines */
+function indented(lines) {
+  return lines.map((text) => `    ${text}`).join('\n');
 }

@@ -8,9 +8,8 @@ import { checkDash, checkMaster, checkPlaylists } from '../certificate/manifest-
 import { checkObjects } from '../certificate/object-checks.ts';
 import { readMpd } from '../certificate/read-manifests.ts';
 import { checkTimelines } from '../certificate/timeline-checks.ts';
-import type { TaskContext } from '../task-context.ts';
+import type { Document, TaskContext } from '../task-context.ts';
 import { finishedTracks, type JobFacts } from '../tracks.ts';
-import type { Document } from './package.ts';
 
 /** Holds no time and no place, so that a second attempt writes the same bytes. */
 export type Certificate = {

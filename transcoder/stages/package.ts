@@ -6,11 +6,8 @@ import type { Presentation } from '../../shared/messages.ts';
 import { DASH_MANIFEST, MASTER_PLAYLIST, playlistName } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
-import type { TaskContext } from '../task-context.ts';
+import type { Document, TaskContext } from '../task-context.ts';
 import { type FinishedTracks, finishedTracks, type JobFacts } from '../tracks.ts';
-
-/** A text object of the generation, by its name inside it. */
-export type Document = { name: string; body: string };
 
 /** `hasPoster` is left to whoever made the poster. */
 export async function packagePresentation(

@@ -1,8 +1,7 @@
 // Stores the documents of a generation, leaves before roots: whoever can read the master finds all it names.
 import { AppError } from '../../shared/errors.ts';
 import { CERTIFICATE, contentTypeOf, DASH_MANIFEST, MASTER_PLAYLIST } from '../../shared/object-keys.ts';
-import type { TaskContext } from '../task-context.ts';
-import type { Document } from './package.ts';
+import type { Document, TaskContext } from '../task-context.ts';
 
 /** Everything else comes before these, in this order. */
 const LAST = [DASH_MANIFEST, MASTER_PLAYLIST, CERTIFICATE];
