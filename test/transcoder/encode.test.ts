@@ -212,7 +212,7 @@ describe('a source that ends early', () => {
 
 describe('frames chosen by chunks are the frames of one run', () => {
   const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '15', '-bf', '2'];
-  const sources: { name: string; file: string; args: string[]; size?: string }[] = [
+  const sources: { name: string; file: string; args: string[]; turn?: number }[] = [
     {
       name: 'constant 30',
       file: 'cfr.mp4',
@@ -239,19 +239,22 @@ describe('frames chosen by chunks are the frames of one run', () => {
     {
       name: 'turned by 90 degrees',
       file: 'turned.mov',
+      turn: 90,
       args: ['-f', 'lavfi', '-i', 'testsrc2=s=160x90:r=25:d=4', ...x264],
     },
   ];
 
-  test.each(sources)('$name', async ({ file, args }) => {
+  test.each(sources)('$name', async ({ file, args, turn }) => {
     const path = join(folder, file);
-    if (file === 'turned.mov') {
+    if (!turn) await ffmpeg([...args, path]);
+    else {
+      // ffmpeg 5.1 writes a rotation only into a copied track.
       await ffmpeg([...args, join(folder, 'flat.mov')]);
-      await ffmpeg(['-i', join(folder, 'flat.mov'), '-c', 'copy', '-metadata:s:v', 'rotate=90', path]);
-    } else await ffmpeg([...args, path]);
+      await ffmpeg(['-i', join(folder, 'flat.mov'), '-c', 'copy', '-metadata:s:v', `rotate=${turn}`, path]);
+    }
     const chunked = await planFile(path);
     expect(chunked.chunks.length).toBeGreaterThan(1);
-    if (file === 'turned.mov') expect(chunked.display).toEqual({ width: 90, height: 160 });
+    if (turn) expect(chunked.display).toEqual({ width: 90, height: 160 });
 
     const pieces: string[][] = [];
     for (const chunk of chunked.chunks) pieces.push(await frameHashes(path, chunked, chunk));

@@ -159,7 +159,18 @@ export function posterCommand(plan: Plan, input: Input, search: PosterSearch, pa
       {
         options: [
           // The key frame before the seek point has a negative time; constant rate would drop it.
-          ...['-map', '[poster]', '-an', '-sn', '-dn', '-frames:v', '1', '-fps_mode', 'passthrough', ...ANONYMOUS],
+          ...[
+            '-map',
+            '[poster]',
+            '-an',
+            '-sn',
+            '-dn',
+            '-frames:v',
+            '1',
+            '-fps_mode',
+            'passthrough',
+            ...ANONYMOUS,
+          ],
           ...['-c:v', 'mjpeg', '-q:v', '3', '-threads', '1', '-flags:v', '+bitexact'],
           ...['-f', 'image2', '-update', '1'],
         ],

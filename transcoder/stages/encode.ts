@@ -95,8 +95,7 @@ async function encodeMissing(
       ...(plan.source.isSeekable ? {} : { stallSeconds: context.limits.wallSeconds }),
     },
   );
-  if (nextSegment < chunk.firstSegment + chunk.segmentCount)
-    throw tooShort(plan, nextSegment);
+  if (nextSegment < chunk.firstSegment + chunk.segmentCount) throw tooShort(plan, nextSegment);
   context.progress(chunkFrames.endFrame - chunkFrames.firstFrame);
 }
 
