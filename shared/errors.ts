@@ -16,6 +16,7 @@ export const ERRORS = {
   internal: { status: 500, title: 'Something went wrong on our side', retry: 'later' },
   storage_unavailable: { status: 503, title: 'Storage did not answer', retry: 'later' },
   database_unavailable: { status: 503, title: 'The database did not answer', retry: 'later' },
+  identity_unavailable: { status: 503, title: 'The identity provider did not answer', retry: 'later' },
 
   // Uploads
   content_id_taken: { status: 409, title: 'Another owner holds this content id', retry: 'never' },
