@@ -42,7 +42,15 @@ export function startChild(command: ChildCommand): Child {
   closeSync(log);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command.name} could not be started: ${command.command}`);
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  // Where nobody gets to call stop: a test runner that gives up, a defect in the launcher.
+  const endWithUs = () => void signalGroup(pid, 'SIGKILL');
+  process.once('exit', endWithUs);
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      process.off('exit', endWithUs);
+      resolve();
+    });
+  });
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const kill = (signal: NodeJS.Signals) => signalGroup(pid, signal);
   return {
