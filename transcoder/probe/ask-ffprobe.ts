@@ -34,7 +34,7 @@ export async function askFfprobe(probe: Probe, questions: string[]): Promise<str
   }
   // Some stream, perhaps one that nobody wants, has a decoder that is not on the list: ask again with decoding
   // switched off altogether, so that no decoder is given a byte.
-  const blind = [...hardened.toSpliced(listAt - 1, 2), '-find_stream_info', '0'];
+  const blind = [...hardened.toSpliced(listAt - 1, 2), '-nofind_stream_info'];
   return ask(blind).catch((error: unknown) => Promise.reject(verdict(error, source)));
 }
 

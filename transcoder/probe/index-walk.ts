@@ -33,10 +33,13 @@ export async function walkIndex(
       for await (const packet of new EncodedPacketSink(track).packets(undefined, undefined, {
         metadataOnly: true,
       })) {
-        if (packet.timestamp + packet.duration <= 0 && packet.timestamp < 0) continue;
-        times.starts.push(packet.timestamp);
-        times.durations.push(packet.duration);
-        if (packet.type === 'key') times.keys.push(packet.timestamp);
+        const end = packet.timestamp + packet.duration;
+        if (end <= 0 && packet.timestamp < 0) continue;
+        // A packet that begins before the edit (the encoder's priming, mostly) is shown from zero on.
+        const start = Math.max(0, packet.timestamp);
+        times.starts.push(start);
+        times.durations.push(end - start);
+        if (packet.type === 'key') times.keys.push(start);
         if (times.starts.length > MAX_PACKETS) break;
         if (times.starts.length % 1000 === 0) signal.throwIfAborted();
       }

@@ -47,8 +47,9 @@ export async function probeSource(
       detail: 'The file describes a video but holds none of its pictures.',
     });
   }
-  // ffmpeg's `-copyts -start_at_zero` moves the container's clock by the start of the whole file.
-  const zeroSeconds = file.format.start_time ?? timing.startSeconds;
+  // The encoder shifts the container's clock by this for every stream alike, so sound and picture keep their
+  // offset. The file's own start time is no use: text and data streams count in it.
+  const zeroSeconds = Math.min(...[...times.values()].flatMap((one) => extentOf(one)?.startSeconds ?? []));
   const tracks = audio.flatMap((stream) => sourceAudio(stream, times.get(stream.index), zeroSeconds));
   return {
     demuxer,
