@@ -21,7 +21,11 @@ export const ERRORS = {
   // Uploads
   content_id_taken: { status: 409, title: 'Another owner holds this content id', retry: 'never' },
   protection_not_available: { status: 422, title: 'This protection is not available here', retry: 'never' },
-  upload_method_unavailable: { status: 422, title: 'This upload method is not available here', retry: 'never' },
+  upload_method_unavailable: {
+    status: 422,
+    title: 'This upload method is not available here',
+    retry: 'never',
+  },
   upload_wrong_method: { status: 409, title: 'The upload was created for another method', retry: 'never' },
   upload_not_open: { status: 409, title: 'The upload no longer takes bytes', retry: 'never' },
   upload_expired: { status: 410, title: 'The upload has expired', retry: 'never' },
@@ -29,12 +33,20 @@ export const ERRORS = {
   upload_body_too_large: { status: 413, title: 'One request body may not be this large', retry: 'never' },
   upload_empty: { status: 422, title: 'The file is empty', retry: 'never' },
   upload_length_required: { status: 411, title: 'A Content-Length is required', retry: 'never' },
-  upload_size_mismatch: { status: 422, title: 'The bytes do not add up to the declared size', retry: 'never' },
+  upload_size_mismatch: {
+    status: 422,
+    title: 'The bytes do not add up to the declared size',
+    retry: 'never',
+  },
   upload_part_number_invalid: { status: 422, title: 'There is no such part in this upload', retry: 'never' },
   upload_part_size_mismatch: { status: 422, title: 'The part has the wrong size', retry: 'never' },
   upload_parts_missing: { status: 409, title: 'Not all parts have arrived', retry: 'never' },
   upload_part_etag_mismatch: { status: 422, title: 'A part does not match its etag', retry: 'never' },
-  upload_checksum_mismatch: { status: 422, title: 'The bytes do not match the declared checksum', retry: 'never' },
+  upload_checksum_mismatch: {
+    status: 422,
+    title: 'The bytes do not match the declared checksum',
+    retry: 'never',
+  },
 
   // Videos and jobs
   video_not_playable: { status: 409, title: 'The video cannot be played yet', retry: 'later' },
@@ -45,7 +57,11 @@ export const ERRORS = {
   // Playback
   playback_token_invalid: { status: 403, title: 'The playback token is not valid', retry: 'never' },
   playback_token_expired: { status: 401, title: 'The playback token has expired', retry: 'never' },
-  playback_outside_token: { status: 403, title: 'The playback token does not cover this path', retry: 'never' },
+  playback_outside_token: {
+    status: 403,
+    title: 'The playback token does not cover this path',
+    retry: 'never',
+  },
   playback_session_revoked: { status: 403, title: 'The playback session was revoked', retry: 'never' },
   range_not_satisfiable: { status: 416, title: 'The range lies outside the object', retry: 'never' },
   precondition_failed: { status: 412, title: 'A precondition of the request failed', retry: 'never' },
@@ -62,7 +78,11 @@ export const ERRORS = {
   media_playlist_refused: { status: 422, title: 'The file is a playlist, not a video', retry: 'never' },
   media_image_refused: { status: 422, title: 'The file is a still image, not a video', retry: 'never' },
   media_no_video_stream: { status: 422, title: 'The file has no video stream', retry: 'never' },
-  media_unsupported_container: { status: 422, title: 'The container format is not supported', retry: 'never' },
+  media_unsupported_container: {
+    status: 422,
+    title: 'The container format is not supported',
+    retry: 'never',
+  },
   media_unsupported_codec: { status: 422, title: 'The codec is not supported', retry: 'never' },
   media_malformed: { status: 422, title: 'The file is damaged', retry: 'never' },
   media_truncated: { status: 422, title: 'The file ends too early', retry: 'never' },

@@ -1,8 +1,8 @@
 // The Worker's bindings and its configuration, parsed once per isolate. All problems are reported together.
 import { z } from 'zod';
-import { EDGE_BODY_LIMIT_BYTES } from '../shared/limits.ts';
-import { type SigningKeys, parseSigningKeys } from '../shared/sign.ts';
 import { EncoderPreset } from '../shared/api.ts';
+import { EDGE_BODY_LIMIT_BYTES } from '../shared/limits.ts';
+import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
 
 export type Env = {
@@ -39,20 +39,32 @@ const Config = z
     R2_SECRET_ACCESS_KEY: z.string().optional(),
     LEASE_SECONDS: z.coerce.number().int().min(2).default(90),
     HEARTBEAT_SECONDS: z.coerce.number().min(0.5).default(15),
-    EDGE_BODY_LIMIT_BYTES: z.coerce.number().int().positive().max(EDGE_BODY_LIMIT_BYTES).default(EDGE_BODY_LIMIT_BYTES),
+    EDGE_BODY_LIMIT_BYTES: z.coerce
+      .number()
+      .int()
+      .positive()
+      .max(EDGE_BODY_LIMIT_BYTES)
+      .default(EDGE_BODY_LIMIT_BYTES),
     SEGMENT_SECONDS: z.coerce.number().min(2).max(12).default(6),
     ENCODER_PRESET: EncoderPreset.default('veryfast'),
     /** Exact origins that may call the API from a page, comma-separated; media answers any origin. */
     CORS_ORIGINS: z
       .string()
       .default('')
-      .transform((text) => text.split(',').map((origin) => origin.trim()).filter(Boolean)),
+      .transform((text) =>
+        text
+          .split(',')
+          .map((origin) => origin.trim())
+          .filter(Boolean),
+      ),
     /** `on`: this deployment runs its own transcoders as Cloudflare Containers and wakes them itself. */
     CONTAINERS: z.enum(['on', 'off']).default('off'),
     /** `0` switches the create rate limit off (local load tests). */
     RATE_LIMITS: z.enum(['on', 'off']).default('on'),
   })
-  .refine((config) => config.JWT_SECRET || config.JWT_JWKS_URL, { message: 'JWT_SECRET or JWT_JWKS_URL is needed' });
+  .refine((config) => config.JWT_SECRET || config.JWT_JWKS_URL, {
+    message: 'JWT_SECRET or JWT_JWKS_URL is needed',
+  });
 
 export type Config = z.infer<typeof Config>;
 
