@@ -1,6 +1,7 @@
 // Where a track's init and segments go. Keys are write-once and the first PUT wins: whoever comes later takes
 // the facts of what is stored.
 import { AppError } from '../shared/errors.ts';
+import type { Log } from '../shared/log.ts';
 import type { InitFacts, SegmentFacts } from '../shared/messages.ts';
 import { contentTypeOf, initName, segmentName } from '../shared/object-keys.ts';
 import { initFacts } from './isobmff/init.ts';
@@ -20,7 +21,7 @@ export type SegmentStore = {
 };
 
 /** @param prefix Of the generation, with a trailing slash. */
-export function createSegmentStore(r2: R2, prefix: string): SegmentStore {
+export function createSegmentStore(r2: R2, prefix: string, log: Log): SegmentStore {
   const put = (name: string, bytes: Uint8Array) =>
     r2.putOnce(prefix + name, bytes, contentTypeOf(name) ?? 'application/octet-stream');
   const get = (name: string) => r2.get(prefix + name);
@@ -39,6 +40,7 @@ export function createSegmentStore(r2: R2, prefix: string): SegmentStore {
     async putSegment(stem, index, bytes) {
       const name = segmentName(stem, index);
       const outcome = await put(name, bytes);
+      log.info('segment.stored', { stem, segment: index, sizeBytes: bytes.length, outcome });
       return segmentFacts(index, outcome === 'stored' ? bytes : await get(name));
     },
     storedInit: async (stem) => initFacts(await get(initName(stem))),

@@ -29,7 +29,7 @@ type AudioPart = { file: GrowingFile; format: AudioFormat; segment: AudioSegment
 export async function encodeAudio(context: TaskContext, plan: Plan, trackIndex: number): Promise<TaskFacts> {
   const audio = plan.audio[trackIndex];
   if (!audio) throw new AppError('plan_invalid', { detail: `The plan has no audio track ${trackIndex}.` });
-  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix);
+  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix, context.log);
   const stem = audioStem(audio.name);
   const path = context.scratch.path(`audio-${trackIndex}.mp4`);
   const { mark } = context.claim.task;

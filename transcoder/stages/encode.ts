@@ -1,6 +1,7 @@
 // Encodes one chunk: every rung of the ladder from one decode, each segment stored and committed as soon as it
 // is complete on all rungs. Segments that an earlier attempt committed are not made again.
 import { AppError } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
 import type { InitFacts, SegmentFacts, TaskFacts } from '../../shared/messages.ts';
 import { videoStem } from '../../shared/object-keys.ts';
 import { chunkFrameRange, type Plan, type PlannedChunk, type PlannedRendition } from '../../shared/plan.ts';
@@ -29,7 +30,7 @@ type SegmentOfRungs = { file: GrowingFile; segment: VideoSegment }[];
  * left the grid, init_mismatch where another encoder's init segment is stored.
  */
 export async function encodeChunk(context: TaskContext, plan: Plan, chunk: PlannedChunk): Promise<TaskFacts> {
-  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix);
+  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix, context.log);
   const firstMissing = chunk.firstSegment + context.claim.task.mark;
   const endSegment = chunk.firstSegment + chunk.segmentCount;
   const rungs = plan.renditions.map(
@@ -64,6 +65,7 @@ async function encodeMissing(
   firstMissing: number,
 ): Promise<void> {
   const chunkFrames = chunkFrameRange(plan, chunk);
+  const endSegment = chunk.firstSegment + chunk.segmentCount;
   const run: FrameRun = {
     firstFrame: segmentFrameRange(firstMissing, plan, plan.totalFrames).firstFrame,
     endFrame: chunkFrames.endFrame,
@@ -81,12 +83,13 @@ async function encodeMissing(
     {
       segments: (writer) => {
         const open = rungs.map(({ rendition }) => files.use(new GrowingFile(path(rendition), writer)));
-        return allRungs(open, plan, firstMissing, chunk.firstSegment + chunk.segmentCount);
+        return allRungs(open, plan, firstMissing, endSegment, context.log);
       },
       async store(parts) {
         await Promise.all(parts.map((part, index) => storePart(store, plan, rungs[index]!, part)));
         nextSegment++;
         await context.commit(nextSegment - chunk.firstSegment);
+        context.log.info('segment.committed', { segment: nextSegment - 1 });
       },
     },
     {
@@ -105,6 +108,7 @@ async function* allRungs(
   plan: Plan,
   firstSegment: number,
   endSegment: number,
+  log: Log,
 ): AsyncGenerator<SegmentOfRungs, void, void> {
   const tracks = files.map((file) => videoSegments(file.fragments(), plan, firstSegment, endSegment));
   for (;;) {
@@ -113,6 +117,7 @@ async function* allRungs(
       value ? [{ file: files[index]!, segment: value }] : [],
     );
     if (parts.length < files.length) return;
+    log.info('segment.encoded', { segment: parts[0]?.segment.index });
     yield parts;
   }
 }

@@ -1,0 +1,20 @@
+// `npm run bench -- NAME`: performance as ratios within one run, with what was measured on what.
+import { cpus, totalmem } from 'node:os';
+import { benchMemory } from './memory.ts';
+import { benchStart } from './start.ts';
+
+const BENCHES: Record<string, () => Promise<void>> = { memory: benchMemory, start: benchStart };
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in BENCHES));
+if (unknown.length > 0) {
+  console.error(`unknown bench ${unknown.join(', ')}; there are: ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(1);
+}
+console.log(
+  `machine: ${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+);
+for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
+  console.log(`\n# ${name}`);
+  await BENCHES[name]!();
+}
