@@ -130,6 +130,13 @@ export async function planned(job: TestJob, chunkSegments: number[], audioTracks
   await told('plan', plan.jobToken, { summary: planOf(chunkSegments, audioTracks) });
 }
 
+/** A job with one chunk of three segments, claimed. */
+export async function chunkAtWork(): Promise<{ job: TestJob; held: Claim }> {
+  const job = await newJob();
+  await planned(job, [3]);
+  return { job, held: await mustClaim() };
+}
+
 /** Commits what is missing of a claimed chunk or audio task and ends it. */
 export async function finishTask(claimed: Claim, segments: number): Promise<void> {
   for (let mark = claimed.task.mark + 1; mark <= segments; mark++)
