@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import HLS from 'hls-parser';
 import { Parser } from 'm3u8-parser';
@@ -5,12 +6,14 @@ import { parse as parseMpd } from 'mpd-parser';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, apiAt, type Json, jobEnd, type Method, uploadFile, watchJob } from '../support/api.ts';
-import { launchBrowser, openPage, play, servePlayers, untilPlaying } from '../support/browser.ts';
+import { CHROMIUM, launchBrowser, openPage, play, servePlayers, untilPlaying } from '../support/browser.ts';
 import { CORPUS, makeClip, makeFolder } from '../support/media.ts';
 import { measuredBitrates, packetsOf, readHls } from '../support/published.ts';
 import { startStack } from '../support/stack.ts';
 
 // The product's promise, as a user meets it: a clip goes in by each of three ways, an adaptive stream plays.
+
+const hasBrowser = existsSync(CHROMIUM);
 
 let stack: Awaited<ReturnType<typeof startStack>>;
 let api: Api;
@@ -115,7 +118,7 @@ describe.each(CLIPS)('a clip uploaded by $method', (clip) => {
     expect(mpd.playlists).toHaveLength(parsed.variants.length);
   });
 
-  it.each(['hls.js', 'shaka'] as const)('plays in Chromium with %s', async (player) => {
+  it.skipIf(!hasBrowser).each(['hls.js', 'shaka'] as const)('plays in Chromium with %s', async (player) => {
     const url = player === 'hls.js' ? urls.hls : urls.dash;
     const report = await play(browser, players.url, player, url);
     expect(report.failures).toEqual([]);
@@ -123,13 +126,13 @@ describe.each(CLIPS)('a clip uploaded by $method', (clip) => {
     expect(report.picturesAfterSeek).toBeGreaterThan(1);
     expect(report.soughtToSeconds).toBeCloseTo(report.durationSeconds / 2, 0);
     expect(report.heightsSeen.length).toBeGreaterThan(1);
-    if (clip.file !== 'none') expect(report.decodedAudioBytes).toBeGreaterThan(0);
+    expect(report.decodedAudioBytes).toBeGreaterThan(0);
     expect(report.durationSeconds).toBeCloseTo(frames / clip.fps, 0);
   });
 });
 
 describe('the watch page', () => {
-  it('shows a video while it is transcoded and plays it when it is ready', async () => {
+  it.skipIf(!hasBrowser)('shows a video while it is transcoded and plays it when it is ready', async () => {
     const path = await makeClip(join(folder, 'watch.mp4'), { seconds: 12, size: '1280x720' });
     const { videoId } = await uploadFile(api, path, 'single', { title: 'A link to open' });
     const link = await api.call(`/v1/videos/${videoId}/watch-link`, { method: 'POST', json: {} });
