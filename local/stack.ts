@@ -37,6 +37,10 @@ export type Stack = {
   secrets: LocalSecrets;
   transcoders: Child[];
   startTranscoder(): Promise<Child>;
+  /** Ends the Worker with SIGKILL: the dev server and its workerd at once, with nothing said or saved. */
+  killWorker(): Promise<void>;
+  /** Starts the Worker again on the same state; resolves when it answers. */
+  startWorker(): Promise<void>;
   /** Rejects as soon as a part of the stack ends unasked, with the end of its log. */
   broken: Promise<never>;
   stop(): Promise<void>;
@@ -87,9 +91,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       startServer(queueServer(home, port + 1, secrets)),
       applyMigrations(home, launch, ready),
     ]);
-    const worker = await startServer(workerServer(home, port, secrets, options.variables ?? {}));
+    const workerOptions = workerServer(home, port, secrets, options.variables ?? {});
+    let worker = await startServer(workerOptions);
     ready('worker', url, worker.startedAtMs);
     await writeFile(home.urlFile, `${url}\n`);
+    const killed = new Set<Child>();
+    const killWorker = async () => {
+      const { child } = worker;
+      killed.add(child);
+      child.kill('SIGKILL');
+      await child.ended;
+      running.delete(child);
+    };
+    const startWorker = async () => {
+      worker = await startServer(workerOptions);
+    };
 
     const transcoders: Child[] = [];
     const startTranscoder = async () => {
@@ -102,10 +118,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     stopCron = startCron(url, options.cronSeconds, join(home.logs, 'cron.log'));
 
     const watched = [queue.child, worker.child, ...transcoders];
-    const broken = Promise.race(watched.map((child) => failWhenEnded(child, () => isStopping)));
+    const isExpected = (child: Child) => isStopping || killed.has(child);
+    const broken = Promise.race(watched.map((child) => failWhenEnded(child, isExpected)));
     // Nobody has to listen; the tests end transcoders on purpose.
     broken.catch(() => {});
-    return { url, secrets, transcoders, startTranscoder, broken, stop };
+    return { url, secrets, transcoders, startTranscoder, killWorker, startWorker, broken, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -134,9 +151,9 @@ async function applyMigrations(
   ready('database', `${files.length} migrations applied`, startedAtMs);
 }
 
-async function failWhenEnded(child: Child, isExpected: () => boolean): Promise<never> {
+async function failWhenEnded(child: Child, isExpected: (child: Child) => boolean): Promise<never> {
   await child.ended;
-  if (isExpected()) return new Promise<never>(() => {});
+  if (isExpected(child)) return new Promise<never>(() => {});
   throw new PlainFailure(
     `the ${child.name} ended unexpectedly; see ${child.logFile}\n${await logTail(child)}`,
   );

@@ -43,6 +43,9 @@ export async function startStack(options: { transcoders: number; env?: Record<st
     },
     /** One more transcoder under a new worker id. */
     startTranscoder: async () => (await stack.startTranscoder()).pid,
+    /** SIGKILL to the Worker's dev server and workerd; `startWorker` brings it back on the same state. */
+    killWorker: () => stack.killWorker(),
+    startWorker: () => stack.startWorker(),
     stop: async () => {
       await stack.stop();
       // Kept on request, for a look at logs and databases.
