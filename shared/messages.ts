@@ -50,7 +50,13 @@ export const Claim = z.object({
   task: TaskClaim,
   job: z.object({
     videoId: z.string(),
-    source: z.object({ key: z.string(), etag: z.string(), sizeBytes: z.int() }),
+    source: z.object({
+      key: z.string(),
+      etag: z.string(),
+      sizeBytes: z.int(),
+      /** Hex SHA-256 its owner declared and nobody has checked: nothing may be published before it holds. */
+      sha256: z.string().optional(),
+    }),
     /** Where this job's generation is written, with a trailing slash. */
     outputPrefix: z.string(),
     options: PlanOptions,

@@ -12,6 +12,7 @@ import { makePoster } from './stages/images.ts';
 import { packagePresentation } from './stages/package.ts';
 import { probeSource } from './stages/probe.ts';
 import { publishDocuments } from './stages/publish.ts';
+import { verifySource } from './stages/verify-source.ts';
 import type { TaskContext } from './task-context.ts';
 
 /** What the ledger is told when a task has done its work. */
@@ -60,6 +61,7 @@ async function makeAudio(context: TaskContext): Promise<TaskOutcome> {
 }
 
 async function finishJob(context: TaskContext): Promise<TaskOutcome> {
+  await verifySource(context);
   const plan = await loadPlan(context);
   const hasPoster = await makePoster(context, plan);
   const facts = await loadFacts(context, plan);

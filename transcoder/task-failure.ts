@@ -1,5 +1,5 @@
 // From whatever a task threw to what the ledger is told: whose fault it is, and a sentence without secrets.
-import { AppError, isMediaError } from '../shared/errors.ts';
+import { AppError, type ErrorCode, isMediaError } from '../shared/errors.ts';
 import type { TaskFailure } from '../shared/messages.ts';
 import { FfmpegError } from './ffmpeg/ffmpeg-error.ts';
 
@@ -27,13 +27,12 @@ export function describeFailure(error: unknown, sourceFailure: unknown): TaskFai
 }
 
 function ofAppError({ code, detail }: AppError): TaskFailure {
-  const kind =
-    isMediaError(code) || code === 'source_changed'
-      ? 'media'
-      : code === 'encode_resources'
-        ? 'resources'
-        : 'retryable';
+  const kind = isSourceAtFault(code) ? 'media' : code === 'encode_resources' ? 'resources' : 'retryable';
   return { code, kind, detail: detail.slice(0, 4000) };
+}
+
+function isSourceAtFault(code: ErrorCode): boolean {
+  return isMediaError(code) || code === 'source_changed' || code === 'upload_checksum_mismatch';
 }
 
 function resourcesDetail(error: FfmpegError): string {

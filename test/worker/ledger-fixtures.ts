@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import type { Role } from '../../shared/api.ts';
 import { createLog } from '../../shared/log.ts';
 import type { Claim, PlanSummary, Presentation } from '../../shared/messages.ts';
+import { sourceKey } from '../../shared/object-keys.ts';
 import type { Env } from '../../worker/env.ts';
 import { createJobStatements } from '../../worker/jobs/create.ts';
 import { latestJobOf } from '../../worker/jobs/store.ts';
@@ -22,10 +23,10 @@ export async function newJob(options: { ownerId?: string; contentId?: string } =
   const videoId = crypto.randomUUID();
   const ownerId = options.ownerId ?? `owner-${crypto.randomUUID()}`;
   await env.DB.prepare(
-    `INSERT INTO videos (id, owner_id, title, kind, content_id, visibility, protection, state)
-     VALUES (?, ?, 'A film', 'movie', ?, 'private', 'none', 'uploading')`,
+    `INSERT INTO videos (id, owner_id, title, kind, content_id, visibility, protection, state, source_key)
+     VALUES (?, ?, 'A film', 'movie', ?, 'private', 'none', 'uploading', ?)`,
   )
-    .bind(videoId, ownerId, options.contentId ?? null)
+    .bind(videoId, ownerId, options.contentId ?? null, sourceKey(videoId, 'upload'))
     .run();
   return { ...(await addJob(videoId, ownerId)), videoId, ownerId };
 }
@@ -45,7 +46,7 @@ export function jobToCreate({ jobId, videoId, ownerId }: TestJob) {
     videoId,
     ownerId,
     options: { segmentSeconds: 6, preset: 'veryfast' as const },
-    source: { key: `sources/${videoId}/upload`, etag: 'etag', sizeBytes: 1000 },
+    source: { key: sourceKey(videoId, 'upload'), etag: 'etag', sizeBytes: 1000 },
     outputPrefix: `hls/movies/${videoId}/${jobId}/`,
   };
 }

@@ -1,18 +1,21 @@
 // JSON bodies: bounded while they are read, then validated by the schema their type comes from.
 import type { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
-import { MIB } from '../../shared/limits.ts';
+import { KIB } from '../../shared/limits.ts';
 
-/** The largest is `complete` of 10,000 parts with etags. */
-const MAX_JSON_BYTES = 4 * MIB;
+const MAX_JSON_BYTES = 256 * KIB;
 
 /**
  * The request's JSON as `schema` sees it; an absent body counts as `{}`.
  *
- * @throws AppError `invalid_request` with the issues, `upload_body_too_large` above 4 MiB.
+ * @throws AppError `invalid_request` with the issues, `upload_body_too_large` above `maxBytes`.
  */
-export async function jsonBody<T>(c: { req: { raw: Request } }, schema: z.ZodType<T>): Promise<T> {
-  return validated(schema, parseJson(await readText(c.req.raw)));
+export async function jsonBody<T>(
+  c: { req: { raw: Request } },
+  schema: z.ZodType<T>,
+  maxBytes = MAX_JSON_BYTES,
+): Promise<T> {
+  return validated(schema, parseJson(await readText(c.req.raw, maxBytes)));
 }
 
 /** @throws AppError `invalid_request`, each issue with its path. */
@@ -34,15 +37,17 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function readText(request: Request): Promise<string> {
+async function readText(request: Request, maxBytes: number): Promise<string> {
   if (!request.body) return '';
   const decoder = new TextDecoder();
   let text = '';
   let sizeBytes = 0;
   for await (const piece of request.body as ReadableStream<Uint8Array>) {
     sizeBytes += piece.byteLength;
-    if (sizeBytes > MAX_JSON_BYTES) {
-      throw new AppError('upload_body_too_large', { detail: 'A JSON body may have 4 MiB at most.' });
+    if (sizeBytes > maxBytes) {
+      throw new AppError('upload_body_too_large', {
+        detail: `A JSON body may have ${maxBytes / KIB} KiB at most here.`,
+      });
     }
     text += decoder.decode(piece, { stream: true });
   }

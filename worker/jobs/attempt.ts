@@ -1,6 +1,7 @@
 // How an attempt at a task ends without success. The first statement is the compare-and-set that decides
 // between another try (`ready`) and giving up (`failed`); the rest of the batch follows its token.
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
+import { dropSourceStatements } from './drop-source.ts';
 import { endJobStatements } from './end-job.ts';
 import { type HeldTask, newToken, taskGuard } from './guard.ts';
 import { ticketStatement } from './outbox.ts';
@@ -46,6 +47,8 @@ export function endAttemptStatements(db: D1Database, held: HeldTask, end: Attemp
   const delay = end.cause === 'retryable' ? ` + ${backoffSeconds}` : '';
   const onlyLapsed = end.cause === 'lapsed' ? ' AND lease_until <= unixepoch()' : '';
   const isReady = taskGuard(held, token, 'ready');
+  const isGivenUp = taskGuard(held, token, 'failed');
+  const reason = verdict(end);
   const ticket = ticketStatement(db, { id: `ticket:${held.jobId}:${token}`, jobId: held.jobId }, isReady);
   return [
     db
@@ -56,12 +59,10 @@ export function endAttemptStatements(db: D1Database, held: HeldTask, end: Attemp
          RETURNING state`,
       )
       .bind(token, held.jobId, held.task, held.epoch),
-    ...endJobStatements(
-      db,
-      held.jobId,
-      { state: 'failed', ...verdict(end) },
-      taskGuard(held, token, 'failed'),
-    ),
+    ...endJobStatements(db, held.jobId, { state: 'failed', ...reason }, isGivenUp),
+    ...(reason.code === 'upload_checksum_mismatch'
+      ? dropSourceStatements(db, held.jobId, reason, isGivenUp)
+      : []),
     ticket,
     // The queue holds the wake-up back until the task may be claimed.
     db

@@ -51,6 +51,7 @@ type ClaimedJob = {
   source_key: string;
   source_etag: string;
   source_bytes: number;
+  source_sha256: string | null;
   output_prefix: string;
   options: string;
 };
@@ -86,7 +87,12 @@ export async function claimTask(
     task,
     job: {
       videoId: job.video_id,
-      source: { key: job.source_key, etag: job.source_etag, sizeBytes: job.source_bytes },
+      source: {
+        key: job.source_key,
+        etag: job.source_etag,
+        sizeBytes: job.source_bytes,
+        ...(job.source_sha256 !== null && { sha256: job.source_sha256 }),
+      },
       outputPrefix: job.output_prefix,
       options: PlanOptions.parse(JSON.parse(job.options)),
     },

@@ -3,14 +3,26 @@ import type { PlanOptions } from '../../shared/plan.ts';
 import type { Guard } from './guard.ts';
 import { ticketStatement } from './outbox.ts';
 
+/** `sha256` is what is still to be checked against the bytes. */
+export type JobSource = { key: string; etag: string; sizeBytes: number; sha256?: string | undefined };
+
 export type NewJob = {
   jobId: string;
   videoId: string;
   ownerId: string;
   options: PlanOptions;
-  source: { key: string; etag: string; sizeBytes: number };
+  source: JobSource;
   outputPrefix: string;
 };
+
+/** Whether a video can have one more job: it has this very source, and no other job is at work on it. */
+export function isFreeFor(job: NewJob): Guard {
+  return {
+    sql: `EXISTS (SELECT 1 FROM videos WHERE id = ? AND source_key = ? AND state <> 'deleting')
+      AND NOT EXISTS (SELECT 1 FROM jobs WHERE video_id = ? AND id <> ? AND state IN ('queued', 'running'))`,
+    params: [job.videoId, job.source.key, job.videoId, job.jobId],
+  };
+}
 
 /**
  * Inserts the job, its `plan` task and a ticket, and moves the video to `processing` unless it has something
@@ -25,8 +37,8 @@ export function createJobStatements(db: D1Database, job: NewJob, guard: Guard): 
   return [
     db
       .prepare(
-        `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, output_prefix)
-         SELECT ?, ?, ?, 'transcode', 'queued', coalesce((SELECT max(seq) FROM jobs WHERE video_id = ?), 0) + 1, ?, ?, ?, ?, ?
+        `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, source_sha256, output_prefix)
+         SELECT ?, ?, ?, 'transcode', 'queued', coalesce((SELECT max(seq) FROM jobs WHERE video_id = ?), 0) + 1, ?, ?, ?, ?, ?, ?
          WHERE (${guard.sql})
          ON CONFLICT (id) DO NOTHING`,
       )
@@ -39,6 +51,7 @@ export function createJobStatements(db: D1Database, job: NewJob, guard: Guard): 
         job.source.key,
         job.source.etag,
         job.source.sizeBytes,
+        job.source.sha256 ?? null,
         job.outputPrefix,
         ...guard.params,
       ),

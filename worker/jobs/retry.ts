@@ -5,13 +5,14 @@ import { AppError } from '../../shared/errors.ts';
 import { generationPrefix } from '../../shared/object-keys.ts';
 import { PlanOptions } from '../../shared/plan.ts';
 import { isTerminal } from '../../shared/states.ts';
-import { createJobStatements } from './create.ts';
+import { createJobStatements, isFreeFor } from './create.ts';
 import type { JobRow } from './store.ts';
 
 /**
  * Creates a job with the options and source of one that failed or was cancelled.
  *
- * @throws AppError job_not_finished, job_finished (it succeeded) or video_busy (another job has begun since).
+ * @throws AppError job_not_finished, job_finished (it succeeded) or video_busy (another job has begun since, or the
+ * source is gone).
  */
 export async function retryJob(db: D1Database, row: JobRow): Promise<{ jobId: string }> {
   if (!isTerminal(row.state)) throw new AppError('job_not_finished');
@@ -30,21 +31,21 @@ export async function retryJob(db: D1Database, row: JobRow): Promise<{ jobId: st
     videoId: row.video_id,
     ownerId: row.owner_id,
     options: PlanOptions.parse(JSON.parse(row.options)),
-    source: { key: row.source_key, etag: row.source_etag, sizeBytes: row.source_bytes },
+    source: {
+      key: row.source_key,
+      etag: row.source_etag,
+      sizeBytes: row.source_bytes,
+      sha256: row.source_sha256 ?? undefined,
+    },
     outputPrefix: generationPrefix(video.kind, video.content_id ?? row.video_id, jobId),
   };
-  const isIdle = {
-    sql: `EXISTS (SELECT 1 FROM videos WHERE id = ? AND state <> 'deleting')
-      AND NOT EXISTS (SELECT 1 FROM jobs WHERE video_id = ? AND state IN ('queued', 'running') AND id <> ?)`,
-    params: [row.video_id, row.video_id, jobId],
-  };
   const results = await db.batch([
-    ...createJobStatements(db, job, isIdle),
+    ...createJobStatements(db, job, isFreeFor(job)),
     db.prepare('SELECT 1 FROM jobs WHERE id = ?').bind(jobId),
   ]);
   if (!results.at(-1)?.results[0]) {
     throw new AppError('video_busy', {
-      detail: 'Another job of this video is at work, or the video is being deleted.',
+      detail: 'Another job of this video is at work, or its source is gone.',
     });
   }
   return { jobId };

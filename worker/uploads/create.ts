@@ -3,7 +3,6 @@ import type { CreatedUpload, CreateUpload, UploadMethod } from '../../shared/api
 import { AppError } from '../../shared/errors.ts';
 import {
   EDGE_MULTIPART_MAX_BYTES,
-  GIB,
   MIB,
   PRESIGN_MAX_PARTS_PER_CALL,
   R2_MAX_OBJECT_BYTES,
@@ -16,9 +15,6 @@ import type { Caller } from '../http/context.ts';
 import { abortMultipart, withR2Retries } from '../r2.ts';
 import { isPresignConfigured, presignParts } from './presign.ts';
 import { uploadOf } from './store.ts';
-
-/** The Worker reads the whole object to check a declared SHA-256, within one request's CPU time. */
-const SHA256_MAX_BYTES = 16 * GIB;
 
 export async function createUpload(
   env: Env,
@@ -86,7 +82,7 @@ function pickMethod({ method, sizeBytes }: CreateUpload, config: Config): Upload
 }
 
 function refuseImpossible(input: CreateUpload, method: UploadMethod, config: Config): void {
-  const { sizeBytes, sha256, video } = input;
+  const { sizeBytes, video } = input;
   if (sizeBytes === 0) throw new AppError('upload_empty');
   if (method === 'presigned' && !isPresignConfigured(config)) {
     throw new AppError('upload_method_unavailable', {
@@ -97,11 +93,6 @@ function refuseImpossible(input: CreateUpload, method: UploadMethod, config: Con
   if (sizeBytes > limitBytes) {
     throw new AppError('upload_too_large', {
       detail: `Method ${method} takes up to ${Math.floor(limitBytes / MIB)} MiB here.`,
-    });
-  }
-  if (sha256 && sizeBytes > SHA256_MAX_BYTES) {
-    throw new AppError('upload_too_large', {
-      detail: 'A declared sha256 is checked for files up to 16 GiB.',
     });
   }
   if (video.protection !== undefined && video.protection !== 'none') {

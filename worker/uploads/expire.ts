@@ -1,23 +1,24 @@
-// The cron's part in uploads: ends those whose time is over and finishes those whose request died half-way.
+// The cron's part in uploads: ends those whose time is over, finishes those whose request died half-way, and
+// clears away what could not be deleted at once.
 import { AppError } from '../../shared/errors.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
-import { discardBytes } from './abort.ts';
 import { settleUpload } from './complete.ts';
-import { failUpload, type UploadRow } from './store.ts';
+import { discardLeftovers } from './discard.ts';
+import { failUpload, halfWayUploads, overdueUploads, uploadsWithLeftovers } from './store.ts';
 
-/** Rows handled per run; the next minute takes the rest. */
+/** Rows handled per run and kind; the next minute takes the rest. */
 const PER_RUN = 50;
 
 export async function expireUploads(env: Env, log: Log): Promise<void> {
-  for (const upload of await overdue(env.DB)) {
-    const error = new AppError('upload_expired', { detail: 'The upload was not completed in time.' });
-    if (await failUpload(env.DB, upload, 'expired', error)) {
-      await discardBytes(env, upload);
+  const error = new AppError('upload_expired', { detail: 'The upload was not completed in time.' });
+  for (const upload of await overdueUploads(env.DB, PER_RUN)) {
+    // Not one that is completing by now: its last byte came in time.
+    if (await failUpload(env.DB, upload, { from: ['created', 'receiving'], to: 'expired', error })) {
       log.info('upload.expired', { uploadId: upload.id });
     }
   }
-  for (const upload of await halfWay(env.DB)) {
+  for (const upload of await halfWayUploads(env.DB, PER_RUN)) {
     try {
       await settleUpload(env, configOf(env), upload, log);
     } catch (error) {
@@ -25,26 +26,5 @@ export async function expireUploads(env: Env, log: Log): Promise<void> {
       log.warn('upload.settle_failed', { uploadId: upload.id, ...errorFields(error) });
     }
   }
-}
-
-async function overdue(db: D1Database): Promise<UploadRow[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT *, 1 AS is_expired FROM uploads
-       WHERE state IN ('created', 'receiving') AND expires_at <= unixepoch() ORDER BY expires_at LIMIT ?`,
-    )
-    .bind(PER_RUN)
-    .all<UploadRow>();
-  return results;
-}
-
-async function halfWay(db: D1Database): Promise<UploadRow[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT *, expires_at <= unixepoch() AS is_expired FROM uploads
-       WHERE state = 'completing' ORDER BY expires_at LIMIT ?`,
-    )
-    .bind(PER_RUN)
-    .all<UploadRow>();
-  return results;
+  for (const upload of await uploadsWithLeftovers(env.DB, PER_RUN)) await discardLeftovers(env, upload, log);
 }

@@ -5,18 +5,21 @@ import { AppError, type ErrorCode, isMediaError } from '../../shared/errors.ts';
 import { SNIFF_BYTES } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import { generationPrefix } from '../../shared/object-keys.ts';
-import { toHex } from '../../shared/sign.ts';
 import { sniffContainer } from '../../shared/sniff.ts';
+import type { UploadState } from '../../shared/states.ts';
 import type { Config, Env } from '../env.ts';
 import { createJobStatements } from '../jobs/create.ts';
 import { planOptionsOf } from '../jobs/plan-options.ts';
 import { getObject, hasBody, headObject, storageUnavailable } from '../r2.ts';
-import { failUpload, storedError, type UploadRow, uploadOf } from './store.ts';
+import { discardLeftovers } from './discard.ts';
+import { failUpload, hasEndedBadly, storedError, type UploadRow, uploadOf } from './store.ts';
+
+const UNDECIDED: UploadState[] = ['created', 'receiving', 'completing'];
 
 /**
  * Judges the object of an upload in state `completing` and starts its job. Safe to run twice at once.
  *
- * @throws AppError with the verdict (`upload_size_mismatch`, `upload_checksum_mismatch`, `media_…`).
+ * @throws AppError with the verdict (`upload_size_mismatch`, `media_…`).
  */
 export async function finishUpload(
   env: Env,
@@ -25,14 +28,13 @@ export async function finishUpload(
   log: Log,
 ): Promise<CompletedUpload> {
   const object = await headObject(env.MEDIA, upload.object_key);
-  if (object?.customMetadata?.uploadId !== upload.id) return whenObjectIsMissing(env, upload);
+  if (object?.customMetadata?.uploadId !== upload.id) return whenObjectIsMissing(env, upload, log);
   try {
     if (object.size !== upload.size_bytes) {
       throw new AppError('upload_size_mismatch', {
         detail: `${object.size} bytes arrived, ${upload.size_bytes} were declared.`,
       });
     }
-    await checkSha256(env.MEDIA, upload, object);
     sniffContainer(await readHead(env.MEDIA, object), object.size);
   } catch (error) {
     if (error instanceof AppError && isVerdict(error.code)) return reject(env, upload, error, log);
@@ -42,7 +44,7 @@ export async function finishUpload(
 }
 
 function isVerdict(code: ErrorCode): boolean {
-  return code === 'upload_size_mismatch' || code === 'upload_checksum_mismatch' || isMediaError(code);
+  return code === 'upload_size_mismatch' || isMediaError(code);
 }
 
 async function accept(
@@ -60,7 +62,14 @@ async function accept(
   if (!video) throw new AppError('not_found');
 
   const jobId = crypto.randomUUID();
-  const source = { key: upload.object_key, etag: object.etag, sizeBytes: object.size };
+  const source = {
+    key: upload.object_key,
+    etag: object.etag,
+    sizeBytes: object.size,
+    // R2 has checked a `single` file as it came in. Of other methods nobody has seen all bytes in a row, and
+    // reading them here could take longer than a request may: the transcoder checks them before it publishes.
+    ...(upload.sha256 !== null && upload.method !== 'single' && { sha256: upload.sha256 }),
+  };
   // A batch does not stop at a compare-and-set that matched nothing: what follows is guarded by its mark.
   const guard = {
     sql: 'EXISTS (SELECT 1 FROM uploads WHERE id = ? AND job_id = ?)',
@@ -72,9 +81,12 @@ async function accept(
        WHERE id = ? AND owner_id = ? AND state IN ('created', 'receiving', 'completing') AND job_id IS NULL`,
     ).bind(jobId, upload.id, upload.owner_id),
     env.DB.prepare(
-      `UPDATE videos SET source_key = ?, source_etag = ?, source_bytes = ?
+      `UPDATE videos SET source_key = ?, source_etag = ?, source_bytes = ?, source_sha256 = ?
        WHERE id = ? AND owner_id = ? AND ${guard.sql}`,
-    ).bind(source.key, source.etag, source.sizeBytes, upload.video_id, upload.owner_id, ...guard.params),
+    ).bind(
+      ...[source.key, source.etag, source.sizeBytes, source.sha256 ?? null],
+      ...[upload.video_id, upload.owner_id, ...guard.params],
+    ),
     ...createJobStatements(
       env.DB,
       {
@@ -97,51 +109,43 @@ async function accept(
     });
     return { videoId: upload.video_id, jobId };
   }
-  return outcomeOfOther(env, upload);
+  return outcomeOfOther(env, upload, log);
 }
 
 async function reject(env: Env, upload: UploadRow, error: AppError, log: Log): Promise<CompletedUpload> {
-  if (!(await failUpload(env.DB, upload, 'rejected', error))) return outcomeOfOther(env, upload);
-  await env.MEDIA.delete(upload.object_key);
+  const isRejected = await failUpload(env.DB, upload, { from: UNDECIDED, to: 'rejected', error });
+  if (!isRejected) return outcomeOfOther(env, upload, log);
+  await discardLeftovers(env, upload, log);
   log.info('upload.rejected', { uploadId: upload.id, videoId: upload.video_id, code: error.code });
   throw error;
 }
 
-async function whenObjectIsMissing(env: Env, upload: UploadRow): Promise<CompletedUpload> {
+async function whenObjectIsMissing(env: Env, upload: UploadRow, log: Log): Promise<CompletedUpload> {
   const now = await uploadOf(env.DB, upload.id, upload.owner_id);
   if (now.state === 'completing' && now.is_expired) {
-    await failUpload(env.DB, now, 'expired', new AppError('upload_expired'));
-    throw new AppError('upload_expired');
+    const error = new AppError('upload_expired');
+    if (await failUpload(env.DB, now, { from: ['completing'], to: 'expired', error })) throw error;
   }
   // Another request may be between R2 and D1 with this very upload; whoever comes later will see its outcome.
   if (now.state === 'completing') throw storageUnavailable(`no object of upload ${upload.id}`);
-  return outcomeOfOther(env, upload);
+  return outcomeOfOther(env, upload, log);
 }
 
 /** Someone else ended this upload first: their answer is the answer. */
-async function outcomeOfOther(env: Env, upload: UploadRow): Promise<CompletedUpload> {
+async function outcomeOfOther(env: Env, upload: UploadRow, log: Log): Promise<CompletedUpload> {
   const now = await uploadOf(env.DB, upload.id, upload.owner_id);
   if (now.state === 'accepted') return { videoId: now.video_id, jobId: now.job_id! };
+  // The object may have been assembled after the others had cleared up.
+  if (hasEndedBadly(now)) await discardLeftovers(env, now, log);
   if (now.state === 'rejected') throw storedError(now);
   throw new AppError(now.state === 'expired' ? 'upload_expired' : 'upload_not_open');
 }
 
 async function readHead(bucket: R2Bucket, object: R2Object): Promise<Uint8Array> {
-  return new Uint8Array(
-    await (await read(bucket, object, { range: { offset: 0, length: SNIFF_BYTES } })).arrayBuffer(),
-  );
-}
-
-/** `single` uploads were checked by R2 as they came in; other methods are read once. */
-async function checkSha256(bucket: R2Bucket, upload: UploadRow, object: R2Object): Promise<void> {
-  if (!upload.sha256 || upload.method === 'single') return;
-  const digest = new crypto.DigestStream('SHA-256');
-  await (await read(bucket, object)).body.pipeTo(digest);
-  if (toHex(await digest.digest) !== upload.sha256) throw new AppError('upload_checksum_mismatch');
-}
-
-async function read(bucket: R2Bucket, object: R2Object, options: R2GetOptions = {}): Promise<R2ObjectBody> {
-  const found = await getObject(bucket, object.key, { ...options, onlyIf: { etagMatches: object.etag } });
+  const found = await getObject(bucket, object.key, {
+    range: { offset: 0, length: SNIFF_BYTES },
+    onlyIf: { etagMatches: object.etag },
+  });
   if (!found || !hasBody(found)) throw storageUnavailable(`${object.key} changed while it was being read`);
-  return found;
+  return new Uint8Array(await found.arrayBuffer());
 }

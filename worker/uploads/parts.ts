@@ -3,9 +3,11 @@
 import type { UploadedPart } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { expectedPartSizeBytes } from '../../shared/limits.ts';
+import type { Log } from '../../shared/log.ts';
 import type { Config, Env } from '../env.ts';
 import { r2FailureOf, storageUnavailable } from '../r2.ts';
-import { recordParts, requireOpen, type UploadRow, uploadOf } from './store.ts';
+import { discardLeftovers } from './discard.ts';
+import { hasEndedBadly, recordParts, requireOpen, type UploadRow, uploadOf } from './store.ts';
 
 /** @throws AppError `upload_part_number_invalid` */
 export function requirePartNumber(upload: UploadRow, number: number): void {
@@ -21,6 +23,7 @@ export async function putContent(
   config: Config,
   upload: UploadRow,
   request: Request,
+  log: Log,
 ): Promise<void> {
   requireMethod(upload, 'single');
   requireOpen(upload);
@@ -34,7 +37,7 @@ export async function putContent(
   );
   const part = { number: 1, size_bytes: stored.size, etag: stored.etag };
   if (await recordParts(env.DB, upload, [part])) return;
-  await discardLateContent(env, upload);
+  await discardLateContent(env, upload, log);
 }
 
 /** PUT …/parts/:n of a `multipart` upload. */
@@ -135,11 +138,9 @@ function isLengthError(reason: unknown): boolean {
 }
 
 /** Bytes that arrived after the upload was aborted or expired belong to nobody. */
-async function discardLateContent(env: Env, upload: UploadRow): Promise<never> {
+async function discardLateContent(env: Env, upload: UploadRow, log: Log): Promise<never> {
   const now = await uploadOf(env.DB, upload.id, upload.owner_id);
-  if (now.state === 'aborted' || now.state === 'expired' || now.state === 'rejected') {
-    await env.MEDIA.delete(upload.object_key);
-  }
+  if (hasEndedBadly(now)) await discardLeftovers(env, now, log);
   requireOpen(now);
   throw new AppError('upload_not_open');
 }

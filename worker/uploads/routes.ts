@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { CompleteUpload, CreateUpload, PartEtag, PartNumbers, type UploadStatus } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
-import { MINUTE_SECONDS } from '../../shared/limits.ts';
+import { MIB, MINUTE_SECONDS } from '../../shared/limits.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
@@ -13,6 +13,9 @@ import { createUpload } from './create.ts';
 import { putContent, putPart, reportPart } from './parts.ts';
 import { presignParts } from './presign.ts';
 import { type PartRow, partsOf, requireOpen, type UploadRow, uploadOf } from './store.ts';
+
+/** Room for 10,000 parts with S3's etags. One bound parameter takes them to D1, which is 2 MB at most. */
+const MAX_COMPLETE_BYTES = MIB;
 
 export function uploadRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -35,8 +38,9 @@ export function uploadRoutes(): Hono<AppEnv> {
   });
 
   app.put('/v1/uploads/:id/content', mayUpload, async (c) => {
-    const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
-    await putContent(c.env, c.var.config, upload, c.req.raw);
+    const { config, caller, log } = c.var;
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), caller.ownerId);
+    await putContent(c.env, config, upload, c.req.raw, log);
     return c.body(null, 204);
   });
 
@@ -62,7 +66,7 @@ export function uploadRoutes(): Hono<AppEnv> {
 
   app.post('/v1/uploads/:id/complete', mayUpload, async (c) => {
     const { config, caller, log } = c.var;
-    const input = await jsonBody(c, CompleteUpload);
+    const input = await jsonBody(c, CompleteUpload, MAX_COMPLETE_BYTES);
     const upload = await uploadOf(c.env.DB, c.req.param('id'), caller.ownerId);
     const completed = await completeUpload(c.env, config, upload, input, log);
     c.executionCtx.waitUntil(drainOutbox(c.env, log));
@@ -70,7 +74,8 @@ export function uploadRoutes(): Hono<AppEnv> {
   });
 
   app.delete('/v1/uploads/:id', mayUpload, async (c) => {
-    await abortUpload(c.env, await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId));
+    const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
+    await abortUpload(c.env, upload, c.var.log);
     return c.body(null, 204);
   });
 

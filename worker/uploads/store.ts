@@ -1,4 +1,5 @@
-// SQL of uploads and their parts. Every statement names the owner; every move is one compare-and-set.
+// SQL of uploads and their parts. Every statement of a request names the owner; every move is one
+// compare-and-set.
 import type { UploadMethod } from '../../shared/api.ts';
 import { AppError, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
 import type { UploadState } from '../../shared/states.ts';
@@ -45,6 +46,46 @@ export async function partsOf(db: D1Database, uploadId: string): Promise<PartRow
     .bind(uploadId)
     .all<PartRow>();
   return results;
+}
+
+/** Uploads whose time is over, oldest first. */
+export function overdueUploads(db: D1Database, limit: number): Promise<UploadRow[]> {
+  return rows(
+    db,
+    `state IN ('created', 'receiving') AND expires_at <= unixepoch() ORDER BY expires_at`,
+    limit,
+  );
+}
+
+/** Uploads between R2 and D1: a request is at it, or was. */
+export function halfWayUploads(db: D1Database, limit: number): Promise<UploadRow[]> {
+  return rows(db, `state = 'completing' ORDER BY expires_at`, limit);
+}
+
+/** Uploads that ended badly and whose bytes may still be in R2. */
+export function uploadsWithLeftovers(db: D1Database, limit: number): Promise<UploadRow[]> {
+  return rows(db, 'has_leftovers = 1', limit);
+}
+
+async function rows(db: D1Database, condition: string, limit: number): Promise<UploadRow[]> {
+  const { results } = await db
+    .prepare(`SELECT ${COLUMNS} FROM uploads WHERE ${condition} LIMIT ?`)
+    .bind(limit)
+    .all<UploadRow>();
+  return results;
+}
+
+/** Nothing of an upload that ended badly is left in R2. */
+export async function noteDiscarded(db: D1Database, upload: UploadRow): Promise<void> {
+  await db
+    .prepare('UPDATE uploads SET has_leftovers = 0 WHERE id = ? AND owner_id = ?')
+    .bind(upload.id, upload.owner_id)
+    .run();
+}
+
+/** Whether nothing will ever come of it. */
+export function hasEndedBadly({ state }: UploadRow): boolean {
+  return state === 'aborted' || state === 'expired' || state === 'rejected';
 }
 
 /** Refuses whatever no longer takes bytes, with the reason a client can act on. */
@@ -102,20 +143,23 @@ export async function moveUpload(
   return meta.changes === 1;
 }
 
-/** Ends an upload that will never become a source, and its video with it. False when it had ended before. */
+/**
+ * Ends an upload that will never become a source, and its video with it. Its bytes are left to be discarded.
+ *
+ * @returns false when it was in none of the `from` states.
+ */
 export async function failUpload(
   db: D1Database,
   upload: UploadRow,
-  to: 'rejected' | 'expired',
-  error: AppError,
+  { from, to, error }: { from: UploadState[]; to: 'rejected' | 'expired'; error: AppError },
 ): Promise<boolean> {
   const [moved] = await db.batch([
     db
       .prepare(
-        `UPDATE uploads SET state = ?, error_code = ?, error_detail = ?
-         WHERE id = ? AND owner_id = ? AND state IN ('created', 'receiving', 'completing')`,
+        `UPDATE uploads SET state = ?, error_code = ?, error_detail = ?, has_leftovers = 1
+         WHERE id = ? AND owner_id = ? AND state IN (SELECT value FROM json_each(?))`,
       )
-      .bind(to, error.code, error.detail, upload.id, upload.owner_id),
+      .bind(to, error.code, error.detail, upload.id, upload.owner_id, JSON.stringify(from)),
     db
       .prepare(
         `UPDATE videos SET state = 'failed', error_code = ?, error_detail = ?

@@ -18,6 +18,7 @@ export type VideoRow = {
   source_key: string | null;
   source_etag: string | null;
   source_bytes: number | null;
+  source_sha256: string | null;
   output_prefix: string | null;
   presentation: string | null;
   error_code: string | null;

@@ -3,7 +3,7 @@ import type { TranscodeRequest } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { generationPrefix } from '../../shared/object-keys.ts';
 import type { Config } from '../env.ts';
-import { createJobStatements } from '../jobs/create.ts';
+import { createJobStatements, isFreeFor } from '../jobs/create.ts';
 import { planOptionsOf } from '../jobs/plan-options.ts';
 import { type VideoRow, videoOf } from './store.ts';
 
@@ -32,15 +32,15 @@ export async function transcodeAgain(
     videoId: video.id,
     ownerId: video.owner_id,
     options: planOptionsOf(config, video.options, choices),
-    source: { key: video.source_key, etag: video.source_etag, sizeBytes: video.source_bytes },
+    source: {
+      key: video.source_key,
+      etag: video.source_etag,
+      sizeBytes: video.source_bytes,
+      sha256: video.source_sha256 ?? undefined,
+    },
     outputPrefix: generationPrefix(video.kind, video.content_id ?? video.id, jobId),
   };
-  const guard = {
-    sql: `EXISTS (SELECT 1 FROM videos WHERE id = ? AND owner_id = ? AND state <> 'deleting')
-      AND NOT EXISTS (SELECT 1 FROM jobs WHERE video_id = ? AND id <> ? AND state IN ('queued', 'running'))`,
-    params: [video.id, video.owner_id, video.id, jobId],
-  };
-  await db.batch(createJobStatements(db, job, guard));
+  await db.batch(createJobStatements(db, job, isFreeFor(job)));
   const created = await db.prepare('SELECT 1 FROM jobs WHERE id = ?').bind(jobId).first();
   if (created) return jobId;
   await videoOf(db, video.id, video.owner_id);
