@@ -12,6 +12,7 @@ export type JobRow = {
   source_key: string;
   source_etag: string;
   source_bytes: number;
+  source_sha256: string | null;
   output_prefix: string;
   profile: string | null;
   plan: string | null;
@@ -33,30 +34,40 @@ export type JobRow = {
 export const DURABLE_FRAMES_SQL = `CASE WHEN t.state = 'done' THEN t.frames
   ELSE min(t.frames, t.mark * coalesce(j.segment_frames, 0)) END`;
 
-const SELECT_JOB = `
-  SELECT j.*,
-    (SELECT count(*) FROM tasks t WHERE t.job_id = j.id) AS tasks_total,
-    (SELECT count(*) FROM tasks t WHERE t.job_id = j.id AND t.state = 'done') AS tasks_done,
-    (SELECT coalesce(sum(${DURABLE_FRAMES_SQL}), 0) FROM tasks t WHERE t.job_id = j.id AND t.kind = 'chunk') AS frames_done,
-    (SELECT t.state FROM tasks t WHERE t.job_id = j.id AND t.name = 'finish') AS finish_state
-  FROM jobs j`;
+function selectJobs(condition: string): string {
+  return `
+    SELECT j.*,
+      count(t.name) AS tasks_total,
+      coalesce(sum(t.state = 'done'), 0) AS tasks_done,
+      coalesce(sum(CASE WHEN t.kind = 'chunk' THEN ${DURABLE_FRAMES_SQL} END), 0) AS frames_done,
+      max(CASE WHEN t.name = 'finish' THEN t.state END) AS finish_state
+    FROM jobs j LEFT JOIN tasks t ON t.job_id = j.id
+    WHERE ${condition} GROUP BY j.id`;
+}
 
 /** An owner's job; null for another's as for none. */
 export function jobOf(db: D1Database, jobId: string, ownerId: string): Promise<JobRow | null> {
-  return db.prepare(`${SELECT_JOB} WHERE j.id = ? AND j.owner_id = ?`).bind(jobId, ownerId).first<JobRow>();
+  return db.prepare(selectJobs('j.id = ? AND j.owner_id = ?')).bind(jobId, ownerId).first<JobRow>();
 }
 
 /** A job whoever owns it: for callers whose right to it is settled (a ticket, a job token). */
 export function jobById(db: D1Database, jobId: string): Promise<JobRow | null> {
-  return db.prepare(`${SELECT_JOB} WHERE j.id = ?`).bind(jobId).first<JobRow>();
+  return db.prepare(selectJobs('j.id = ?')).bind(jobId).first<JobRow>();
 }
 
 /** The newest job of a video the caller has already been allowed to see. */
-export function latestJobOf(db: D1Database, videoId: string): Promise<JobRow | null> {
-  return db
-    .prepare(`${SELECT_JOB} WHERE j.video_id = ? ORDER BY j.seq DESC LIMIT 1`)
-    .bind(videoId)
-    .first<JobRow>();
+export async function latestJobOf(db: D1Database, videoId: string): Promise<JobRow | undefined> {
+  return (await latestJobsOf(db, [videoId])).get(videoId);
+}
+
+/** The newest job of each of these videos, by video id. */
+export async function latestJobsOf(db: D1Database, videoIds: string[]): Promise<Map<string, JobRow>> {
+  const isLatest = 'j.seq = (SELECT max(seq) FROM jobs WHERE video_id = j.video_id)';
+  const { results } = await db
+    .prepare(selectJobs(`j.video_id IN (SELECT value FROM json_each(?)) AND ${isLatest}`))
+    .bind(JSON.stringify(videoIds))
+    .all<JobRow>();
+  return new Map(results.map((row) => [row.video_id, row]));
 }
 
 /** Frames each chunk has and how many are durable. */
