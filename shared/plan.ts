@@ -2,6 +2,7 @@
 // relies on (frames, segments, chunks, keys) follows from the plan alone.
 import { z } from 'zod';
 import { EncoderPreset } from './api.ts';
+import { Color, isHdrTransfer, outputColor } from './color.ts';
 import { LadderRow, pickRungs } from './ladder.ts';
 import { languageLabel, languageTag } from './language.ts';
 import { displaySize, refuseSourceLength, refuseSourceSize } from './source-limits.ts';
@@ -28,7 +29,10 @@ export const SourceVideo = z.object({
   /** Clockwise turn a player must apply. */
   rotationDegrees: z.union([z.literal(0), z.literal(90), z.literal(180), z.literal(270)]),
   pixelFormat: z.string(),
+  /** Colour tags in ffprobe's names, absent where the file has none. */
+  colorPrimaries: z.string().optional(),
   colorTransfer: z.string().optional(),
+  colorMatrix: z.string().optional(),
   isInterlaced: z.boolean(),
   startSeconds: z.number(),
   /** From the first picture's start to the last picture's end. */
@@ -109,6 +113,10 @@ export const Plan = z.object({
     videoStreamIndex: z.int(),
     /** Without an index the source is decoded from its start by one task. */
     isSeekable: z.boolean(),
+    /** Size of the pictures as they are coded; a recording may change it on the way. */
+    codedWidth: z.int(),
+    codedHeight: z.int(),
+    isRotated: z.boolean(),
     isInterlaced: z.boolean(),
     isHdr: z.boolean(),
     /** What the container's own clock shows at the source's time zero. */
@@ -116,6 +124,7 @@ export const Plan = z.object({
     durationSeconds: z.number(),
   }),
   display: z.object({ width: z.int(), height: z.int() }),
+  color: Color,
   fps: Rational,
   /** Ticks per second of the video tracks. */
   timescale: z.int(),
@@ -188,12 +197,16 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
       demuxer: source.demuxer,
       videoStreamIndex: video.streamIndex,
       isSeekable: chunks.length > 1 || source.keyFrameSeconds !== undefined,
+      codedWidth: video.codedWidth,
+      codedHeight: video.codedHeight,
+      isRotated: video.rotationDegrees !== 0,
       isInterlaced: video.isInterlaced,
-      isHdr: video.colorTransfer === 'smpte2084' || video.colorTransfer === 'arib-std-b67',
+      isHdr: isHdrTransfer(video.colorTransfer),
       ...(source.zeroSeconds === undefined ? {} : { zeroSeconds: source.zeroSeconds }),
       durationSeconds: source.durationSeconds,
     },
     display,
+    color: outputColor(video, display),
     fps,
     timescale: timescaleOf(fps),
     totalFrames,

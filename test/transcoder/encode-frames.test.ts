@@ -86,6 +86,19 @@ test('a source that cannot seek gives the same frames when it is taken up in the
   expect(rest).toEqual(whole.slice(2 * sequential.segmentFrames));
 });
 
+test('a last picture that is said to last no time is shown', async () => {
+  const path = join(folder, 'last.mp4');
+  const late = "setpts='if(eq(N,19),1.92/TB,PTS)'";
+  await ffmpeg([
+    ...['-f', 'lavfi', '-i', 'testsrc2=s=160x90:r=10:d=2', '-vf', late, '-fps_mode', 'passthrough'],
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0', '-bsf:v', 'setts=duration=1', path],
+  ]);
+  const of = await planFile(path);
+  expect(of.totalFrames).toBe(20);
+  const hashes = await frameHashes(path, of, asOneChunk(of).chunks[0]!);
+  expect(new Set(hashes).size).toBe(20);
+});
+
 /** md5 of each picture that a chunk's command hands to the top rung's encoder. */
 async function frameHashes(path: string, plan: Plan, chunk: Plan['chunks'][number]): Promise<string[]> {
   const run = chunkFrameRange(plan, chunk);

@@ -6,7 +6,7 @@ import type { Plan, PlannedAudio, PlannedRendition } from '../../shared/plan.ts'
 import { SEEK_MARGIN_SECONDS } from '../../shared/plan.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
 import { DECODER_ALLOWLIST } from './allowlist.ts';
-import { chunkFilterGraph, posterFilters } from './filters.ts';
+import { chunkFilterGraph, keepsItsGraph, posterFilters } from './filters.ts';
 import type { FfmpegCommand } from './run.ts';
 
 export type Input = { url: string; threads: number };
@@ -29,16 +29,6 @@ const LAST_PICTURE_HOLD_SECONDS = 0.25;
 const GLOBAL_OPTIONS = ['-nostdin', '-y', '-v', 'error'];
 /** Nothing of the source's metadata (places, devices, names) and nothing of the encoder's build is written. */
 const ANONYMOUS = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'];
-const BT709 = [
-  '-color_primaries',
-  'bt709',
-  '-color_trc',
-  'bt709',
-  '-colorspace',
-  'bt709',
-  '-color_range',
-  'tv',
-];
 
 /**
  * What hardens every read of a source, for ffmpeg and ffprobe alike: the demuxer is forced, and it may open
@@ -79,6 +69,7 @@ export function chunkCommand(
           ...['-filter_complex_threads', String(input.threads)],
           ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
           ...['-threads', String(input.threads)],
+          ...(keepsItsGraph(plan) ? ['-reinit_filter', '0'] : []),
           ...sourceTimeAxis(plan),
           ...seek,
         ],
@@ -206,12 +197,19 @@ function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, 
     ],
     ...['-profile:v', 'high', '-g', gop, '-keyint_min', gop, '-sc_threshold', '0'],
     ...['-fps_mode', 'passthrough', '-video_track_timescale', String(plan.timescale)],
-    // SDR keeps the tags its frames carry; a tone-mapped picture loses them in the scaler.
-    ...(plan.source.isHdr ? BT709 : []),
+    ...colorTags(plan.color),
     ...ANONYMOUS,
     ...['-flags:v', '+bitexact', '-avoid_negative_ts', 'disabled', '-flush_packets', '1'],
     ...['-f', 'mp4', '-movflags'],
     '+cmaf+empty_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer',
+  ];
+}
+
+/** Said of every output: left alone, each would take what the first frame of its chunk happens to carry. */
+function colorTags({ primaries, transfer, matrix }: Plan['color']): string[] {
+  return [
+    ...['-color_primaries', primaries, '-color_trc', transfer, '-colorspace', matrix],
+    ...['-color_range', 'tv'],
   ];
 }
 

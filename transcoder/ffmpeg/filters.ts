@@ -13,11 +13,13 @@ export function chunkFilterGraph(plan: Plan, run: { startSeconds: string; heldFr
   const top = plan.renditions.length - 1;
   const largest = plan.renditions[top]!;
   const source = [
+    ...steadySize(plan),
     ...deinterlace(plan),
     // In the track's own ticks every frame time of the grid is a whole number, so the fps filter rounds a
     // source frame the same way wherever its chunk begins.
     `settb=1/${plan.timescale}`,
-    `fps=fps=${plan.fps.num}/${plan.fps.den}:start_time=${run.startSeconds}:round=near`,
+    // Otherwise a last picture that is said to last less than half a frame would never be shown.
+    `fps=fps=${plan.fps.num}/${plan.fps.den}:start_time=${run.startSeconds}:round=near:eof_action=pass`,
     ...(run.heldFrames > 0 ? [`tpad=stop_mode=clone:stop=${run.heldFrames}`] : []),
     ...shape(plan, largest),
   ];
@@ -45,9 +47,25 @@ export function posterFilters(plan: Plan, skipsBlack: boolean): string[] {
         ]
       : []),
     `thumbnail=n=${POSTER_CANDIDATES}`,
-    'scale=out_range=pc',
+    // A JPEG is always read as BT.601 in full range.
+    `scale=in_color_matrix=${scalerMatrix(plan)}:out_color_matrix=bt601:out_range=pc`,
     'format=yuvj420p',
   ];
+}
+
+/**
+ * Broadcasts and browser recordings change their picture size on the way. ffmpeg would build the graph anew, and
+ * the new `fps` would count from the chunk's start again; so the graph stays ({@link keepsItsGraph}) and its first
+ * filter brings every picture to one size. While nothing changes it passes pictures on untouched.
+ */
+function steadySize(plan: Plan): string[] {
+  const { codedWidth, codedHeight } = plan.source;
+  return keepsItsGraph(plan) ? [`scale=${codedWidth}:${codedHeight}`] : [];
+}
+
+/** ffmpeg turns a rotated picture before our first filter, with code that does not expect another size. */
+export function keepsItsGraph(plan: Plan): boolean {
+  return !plan.source.isRotated;
 }
 
 /** Ends rung `index`: its output, and the feed of the rung below where there is one. */
@@ -62,7 +80,15 @@ function deinterlace(plan: Plan): string[] {
 /** To the given size in square pixels, limited range, 8 bits, SDR. */
 function shape(plan: Plan, size: { width: number; height: number }): string[] {
   const scale = `scale=${size.width}:${size.height}:flags=bicubic`;
-  if (!plan.source.isHdr) return [`${scale}:out_range=tv`, 'setsar=1', 'format=yuv420p'];
+  if (!plan.source.isHdr) {
+    // Named on both sides, so that YUV keeps its numbers whatever a single frame says, and RGB gets the right ones.
+    const matrix = scalerMatrix(plan);
+    return [
+      `${scale}:in_color_matrix=${matrix}:out_color_matrix=${matrix}:out_range=tv`,
+      'setsar=1',
+      'format=yuv420p',
+    ];
+  }
   return [
     scale,
     'setsar=1',
@@ -75,4 +101,9 @@ function shape(plan: Plan, size: { width: number; height: number }): string[] {
     'zscale=t=bt709:m=bt709:r=tv',
     'format=yuv420p',
   ];
+}
+
+/** The plan's matrix in the scaler's words. */
+function scalerMatrix({ color }: Plan): string {
+  return color.matrix === 'bt709' ? 'bt709' : color.matrix === 'bt2020nc' ? 'bt2020' : 'bt601';
 }
