@@ -1,4 +1,5 @@
 import { createExecutionContext, env, SELF } from 'cloudflare:test';
+import { HTTPException } from 'hono/http-exception';
 import { describe, expect, it, vi } from 'vitest';
 import { createApp } from '../../worker/app.ts';
 import type { Env } from '../../worker/env.ts';
@@ -70,12 +71,59 @@ describe('an unknown path', () => {
   });
 });
 
+describe('a path outside the API', () => {
+  it.each([
+    ['GET', '/v2/videos', 404, 'not_found'],
+    ['POST', '/healthz', 405, 'method_not_allowed'],
+    ['OPTIONS', '/healthz', 405, 'method_not_allowed'],
+    ['PROPFIND', '/healthz', 405, 'method_not_allowed'],
+    ['GET', '/internal/claim', 405, 'method_not_allowed'],
+    ['GET', '/v1/jobs/x/events?ticket=x', 401, 'ticket_invalid'],
+    ['GET', '/p', 404, 'not_found'],
+  ])('%s %s is a problem document too', async (method, path, status, code) => {
+    const response = await get(path, { method });
+    const requestId = response.headers.get('X-Request-Id');
+    expect(response.status).toBe(status);
+    expect(response.headers.get('Content-Type')).toBe('application/problem+json');
+    expect(await response.json()).toMatchObject({ code, requestId });
+  });
+
+  it('is a problem without a body when asked by HEAD', async () => {
+    const response = await get('/v2/videos', { method: 'HEAD' });
+    expect(response.status).toBe(404);
+    expect(await response.text()).toBe('');
+  });
+});
+
+describe('an exception of the framework', () => {
+  it.each([
+    [400, 'invalid_request'],
+    [500, 'internal'],
+  ] as const)('with status %s is rendered like our own', async (status, code) => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    const app = createApp();
+    app.get('/throws', () => {
+      throw new HTTPException(status, { message: 'secret detail' });
+    });
+    const response = await app.request(`${ORIGIN}/throws`, {}, env as Env, createExecutionContext() as never);
+    const text = await response.text();
+    expect(response.headers.get('Content-Type')).toBe('application/problem+json');
+    expect(JSON.parse(text)).toMatchObject({ code, requestId: response.headers.get('X-Request-Id') });
+    expect(text).not.toContain('secret detail');
+    logged.mockRestore();
+  });
+});
+
 describe('a JSON body', () => {
   it('that is no JSON, or too large, is refused', async () => {
     const client = await clientOf();
     expect(await client.code('POST', '/v1/uploads', { body: '{"filename":' })).toBe('invalid_request');
-    const large = JSON.stringify({ filename: 'x'.repeat(5 * 1024 * 1024), sizeBytes: 1 });
-    expect(await client.code('POST', '/v1/uploads', { body: large })).toBe('upload_body_too_large');
+    const blanks = (bytes: number) => JSON.stringify({ filename: 'x', sizeBytes: 1 }).padEnd(bytes, ' ');
+    const limitBytes = 256 * 1024;
+    expect(await client.code('POST', '/v1/uploads', { body: blanks(limitBytes + 1) })).toBe(
+      'upload_body_too_large',
+    );
+    expect(await client.code('POST', '/v1/uploads', { body: blanks(limitBytes) })).toBe('status 201');
     expect(await client.code('POST', '/v1/uploads', { json: { filename: 'x', sizeBytes: 1 } })).toBe(
       'status 201',
     );

@@ -2,9 +2,8 @@
 
 import type { Context } from 'hono';
 import { cors } from 'hono/cors';
+import { DAY_SECONDS } from '../../shared/limits.ts';
 import type { AppEnv } from './context.ts';
-
-const DAY_SECONDS = 24 * 3600;
 
 export const apiCors = cors({
   origin: (origin: string, c: Context<AppEnv>) =>

@@ -2,14 +2,21 @@
 import type { Context, Hono } from 'hono';
 import { AppError } from '../../shared/errors.ts';
 import type { AppEnv } from './context.ts';
+import { renderError } from './errors.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 export function refuseUnknown(app: Hono<AppEnv>) {
   return (c: Context<AppEnv>): Response => {
     const allowed = METHODS.filter((method) => isRoute(app, method === 'HEAD' ? 'GET' : method, c.req.path));
-    if (allowed.length === 0) throw new AppError('not_found');
-    throw new AppError('method_not_allowed', { headers: { Allow: allowed.join(', ') } });
+    // Not thrown: where one middleware is all that matched, Hono would carry an error past it, and the request
+    // would have neither its log line nor its id in the answer.
+    return renderError(
+      allowed.length === 0
+        ? new AppError('not_found')
+        : new AppError('method_not_allowed', { headers: { Allow: allowed.join(', ') } }),
+      c,
+    );
   };
 }
 
