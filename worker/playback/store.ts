@@ -50,12 +50,13 @@ export async function videoOf(
   };
 }
 
-/** @returns when the session expires, Unix seconds. */
-export async function insertSession(db: D1Database, session: NewSession): Promise<number> {
+/** @returns when the session expires, Unix seconds; undefined when the video was deleted meanwhile. */
+export async function insertSession(db: D1Database, session: NewSession): Promise<number | undefined> {
   const row = await db
     .prepare(
       `INSERT INTO sessions (id, video_id, viewer_id, device_id, output_prefix, ttl_seconds, max_rung, expires_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, unixepoch() + ?6) RETURNING expires_at AS expiresAt`,
+       SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, unixepoch() + ?6 FROM videos WHERE id = ?2 AND state <> 'deleting'
+       RETURNING expires_at AS expiresAt`,
     )
     .bind(
       session.id,
@@ -67,7 +68,7 @@ export async function insertSession(db: D1Database, session: NewSession): Promis
       session.maxRung ?? null,
     )
     .first<{ expiresAt: number }>();
-  return row!.expiresAt;
+  return row?.expiresAt;
 }
 
 /** A session of one of the owner's videos. */
@@ -93,7 +94,9 @@ export async function sessionOf(
 export async function extendSession(db: D1Database, session: PlaySession): Promise<number | undefined> {
   const row = await db
     .prepare(
-      `UPDATE sessions SET expires_at = unixepoch() + ttl_seconds WHERE id = ? AND revoked_at IS NULL
+      `UPDATE sessions SET expires_at = unixepoch() + ttl_seconds
+       WHERE id = ? AND revoked_at IS NULL
+         AND EXISTS (SELECT 1 FROM videos WHERE id = sessions.video_id AND state <> 'deleting')
        RETURNING expires_at AS expiresAt`,
     )
     .bind(session.id)

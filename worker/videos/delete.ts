@@ -52,7 +52,10 @@ function endStatements(db: D1Database, videoId: string): D1PreparedStatement[] {
       )
       .bind(videoId),
     db
-      .prepare('UPDATE sessions SET revoked_at = unixepoch() WHERE video_id = ? AND revoked_at IS NULL')
+      .prepare(
+        `UPDATE sessions SET revoked_at = unixepoch()
+         WHERE video_id = ? AND expires_at > unixepoch() AND revoked_at IS NULL`,
+      )
       .bind(videoId),
     db.prepare('DELETE FROM contents WHERE video_id = ?').bind(videoId),
   ];
