@@ -1,4 +1,4 @@
-import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { JobEvent } from '../../shared/api.ts';
 import { roomOf } from '../../worker/jobs/room-client.ts';
@@ -132,6 +132,20 @@ describe('watching over a WebSocket', () => {
     const loud = await watch(job);
     loud.socket.send('x'.repeat(5000));
     await vi.waitFor(() => expect(loud.closes).toEqual([1009]));
+  });
+
+  test.each([
+    [1000, 1000],
+    [4321, 4321],
+    [undefined, 1005],
+  ])('answers a goodbye with code %s at once and counts the visitor no more', async (sent, answered) => {
+    const job = await newJob();
+    const watcher = await watch(job);
+    await seen(watcher, { type: 'snapshot' });
+    watcher.socket.close(sent);
+    await vi.waitFor(() => expect(watcher.closes).toEqual([answered]));
+    const sockets = await runInDurableObject(roomOf(env, job.jobId), (_, state) => state.getWebSockets());
+    expect(sockets).toEqual([]);
   });
 
   test('is granted to eight connections of a caller, and to other callers besides', async () => {

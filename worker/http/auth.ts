@@ -10,8 +10,6 @@ import { verifyJwt } from './jwt.ts';
 
 /** Sets `caller`. @throws AppError `unauthorized`, `token_expired`, or `forbidden` for a guest off its paths. */
 export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
-  // The app asks for every path of the API, features again for their own routes.
-  if (c.get('caller')) return next();
   const [, token] = /^Bearer +([^\s]+)$/i.exec(c.req.header('Authorization') ?? '') ?? [];
   if (!token)
     throw new AppError('unauthorized', { detail: 'Send Authorization: Bearer with a token or an API key.' });
@@ -59,7 +57,6 @@ const GUEST_ROUTES: [method: string, path: RegExp][] = [
   ['GET', /^\/v1\/jobs\/[^/]+$/],
   ['GET', /^\/v1\/jobs\/[^/]+\/events$/],
   ['POST', /^\/v1\/jobs\/[^/]+\/ticket$/],
-  ['POST', /^\/v1\/sessions\/[^/]+\/renew$/],
 ];
 
 function isOpenToGuests(method: string, path: string): boolean {

@@ -4,6 +4,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { JobEvent } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS, MINUTE_SECONDS, SECOND_MS } from '../../shared/limits.ts';
+import { createLog, errorFields } from '../../shared/log.ts';
 import { toBase64Url } from '../../shared/sign.ts';
 import { isTerminal } from '../../shared/states.ts';
 import type { Env } from '../env.ts';
@@ -27,6 +28,9 @@ const FORGET_AFTER_MS = DAY_SECONDS * SECOND_MS;
 
 const CLOSE_POLICY = 1008;
 const CLOSE_TOO_BIG = 1009;
+const CLOSE_INTERNAL = 1011;
+const CLOSE_NO_STATUS = 1005;
+const CLOSE_ABNORMAL = 1006;
 
 /** The header in which the Worker names the caller of a connection it has let through. */
 export const CALLER_HEADER = 'x-reelay-caller';
@@ -127,6 +131,18 @@ export class ProgressRoom extends DurableObject<Env> {
     const size = typeof message === 'string' ? message.length : message.byteLength;
     if (size > MAX_MESSAGE_CHARS) socket.close(CLOSE_TOO_BIG, 'messages are at most 4 KB');
     else socket.close(CLOSE_POLICY, 'only ping is understood');
+  }
+
+  /** The visitor has said goodbye; until it is answered their connection counts. */
+  override webSocketClose(socket: WebSocket, code: number): void {
+    // RFC 6455 §7.4.1: 1005 and 1006 stand for a code that was not sent, and may not be sent.
+    if (code === CLOSE_NO_STATUS || code === CLOSE_ABNORMAL) socket.close();
+    else socket.close(code);
+  }
+
+  override webSocketError(socket: WebSocket, error: unknown): void {
+    createLog({ jobId: this.#live?.jobId }).warn('room.socket_failed', errorFields(error));
+    socket.close(CLOSE_INTERNAL);
   }
 
   /** Fires each minute while somebody watches, and a day after the job's end. */
