@@ -1,10 +1,11 @@
-import { env } from 'cloudflare:test';
-import { describe, expect, it } from 'vitest';
+import { createExecutionContext, env } from 'cloudflare:test';
+import { describe, expect, it, vi } from 'vitest';
 import type { Video, VideoList } from '../../shared/api.ts';
 import { createLog } from '../../shared/log.ts';
+import { createApp } from '../../worker/app.ts';
 import type { Env } from '../../worker/env.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
-import { clientOf } from './api-client.ts';
+import { clientOf, ORIGIN, signJwt } from './api-client.ts';
 import { create, jobsOf, storedKeys, uploaded, videoBytes } from './upload-steps.ts';
 
 describe('the library', () => {
@@ -35,6 +36,32 @@ describe('the library', () => {
 
     const stranger = await clientOf();
     expect(await stranger.json(200, 'GET', '/v1/videos')).toEqual({ videos: [] });
+  });
+
+  it('asks the database as often for five videos as for one, and no room at all', async () => {
+    const client = await clientOf();
+    const jobs = [];
+    for (let index = 0; index < 5; index++) jobs.push((await uploaded(client)).jobId);
+    await env.DB.prepare(`UPDATE jobs SET state = 'running' WHERE id IN (SELECT value FROM json_each(?))`)
+      .bind(JSON.stringify(jobs))
+      .run();
+    const asked = async (limit: number) => {
+      const prepare = vi.fn((sql: string) => env.DB.prepare(sql));
+      const bindings = { ...env, DB: { prepare }, PROGRESS_ROOMS: undefined } as unknown as Env;
+      const headers = { Authorization: `Bearer ${await signJwt({ ownerId: client.ownerId })}` };
+      const path = `${ORIGIN}/v1/videos?limit=${limit}`;
+      const answer = await createApp().request(
+        path,
+        { headers },
+        bindings,
+        createExecutionContext() as never,
+      );
+      const { videos } = await answer.json<VideoList>();
+      for (const { job, id } of videos) expect(job).toMatchObject({ videoId: id, state: 'running' });
+      expect(videos).toHaveLength(limit);
+      return prepare.mock.calls.length;
+    };
+    expect(await asked(5)).toBe(await asked(1));
   });
 
   it('filters by state, kind, title and content id', async () => {
