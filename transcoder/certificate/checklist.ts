@@ -3,6 +3,8 @@ import { AppError } from '../../shared/errors.ts';
 
 export type Check = { name: string; count: number };
 
+const FETCHES_AT_ONCE = 4;
+
 export class Checklist {
   readonly checks: Check[] = [];
 
@@ -19,13 +21,15 @@ export class Checklist {
     this.checks.push({ name, count: items.length });
   }
 
+  /** The same for what must be fetched, a few at a time. */
   async eachStored<T>(
     name: string,
     items: readonly T[],
     problemOf: (item: T) => Promise<string | undefined>,
   ): Promise<void> {
-    for (const item of items) {
-      const problem = await problemOf(item);
+    for (let at = 0; at < items.length; at += FETCHES_AT_ONCE) {
+      const problems = await Promise.all(items.slice(at, at + FETCHES_AT_ONCE).map(problemOf));
+      const problem = problems.find((one) => one !== undefined);
       if (problem) throw failure(name, problem);
     }
     this.checks.push({ name, count: items.length });

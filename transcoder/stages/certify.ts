@@ -36,7 +36,7 @@ export async function certify(
   checkPlaylists(list, tracks, textOf);
   checkMaster(list, tracks, textOf(MASTER_PLAYLIST));
   checkDash(list, tracks, readMpd(textOf(DASH_MANIFEST)));
-  await checkObjects(list, tracks, context.r2, job.outputPrefix);
+  await checkObjects(list, plan, tracks, context.r2, job.outputPrefix);
   return {
     version: 1,
     jobId: task.jobId,
