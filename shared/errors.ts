@@ -12,6 +12,14 @@ export const ERRORS = {
   origin_not_allowed: { status: 403, title: 'This origin may not open a connection', retry: 'never' },
   not_found: { status: 404, title: 'Nothing is here', retry: 'never' },
   method_not_allowed: { status: 405, title: 'This method is not offered here', retry: 'never' },
+  idempotency_key_invalid: { status: 400, title: 'The Idempotency-Key is malformed', retry: 'never' },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'This Idempotency-Key belongs to another request',
+    retry: 'never',
+  },
+  idempotency_in_flight: { status: 409, title: 'The same request is still at work', retry: 'later' },
+  already_shown: { status: 409, title: 'This answer held a secret and was given once', retry: 'never' },
   rate_limited: { status: 429, title: 'Too many requests', retry: 'later' },
   internal: { status: 500, title: 'Something went wrong on our side', retry: 'later' },
   storage_unavailable: { status: 503, title: 'Storage did not answer', retry: 'later' },
@@ -29,6 +37,8 @@ export const ERRORS = {
   upload_wrong_method: { status: 409, title: 'The upload was created for another method', retry: 'never' },
   upload_not_open: { status: 409, title: 'The upload no longer takes bytes', retry: 'never' },
   upload_expired: { status: 410, title: 'The upload has expired', retry: 'never' },
+  quota_exceeded: { status: 403, title: 'The quota has no room for this', retry: 'never' },
+  daily_quota_exceeded: { status: 429, title: 'The quota of the day has no room for this', retry: 'later' },
   upload_too_large: { status: 413, title: 'The file is larger than allowed', retry: 'never' },
   upload_body_too_large: { status: 413, title: 'One request body may not be this large', retry: 'never' },
   upload_empty: { status: 422, title: 'The file is empty', retry: 'never' },
@@ -47,6 +57,16 @@ export const ERRORS = {
     title: 'The bytes do not match the declared checksum',
     retry: 'never',
   },
+
+  // Imports. All but the first two are told by the transcoder, as the error of the job.
+  import_url_invalid: { status: 422, title: 'The URL cannot be imported', retry: 'never' },
+  import_address_refused: { status: 422, title: 'This address may not be imported from', retry: 'never' },
+  import_redirect_refused: { status: 422, title: 'The redirect may not be followed', retry: 'never' },
+  import_unreachable: { status: 502, title: 'The server of the file could not be read from', retry: 'later' },
+  import_refused_by_server: { status: 502, title: 'The server did not hand out the file', retry: 'later' },
+  import_source_changed: { status: 409, title: 'The file changed while it was being read', retry: 'later' },
+  import_too_large: { status: 413, title: 'The file is larger than an import may be', retry: 'never' },
+  import_timed_out: { status: 504, title: 'The import took longer than allowed', retry: 'later' },
 
   // Videos and jobs
   video_not_playable: { status: 409, title: 'The video cannot be played yet', retry: 'later' },

@@ -3,6 +3,7 @@
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
+export const TIB = 1024 * GIB;
 
 export const SECOND_MS = 1000;
 export const MINUTE_SECONDS = 60;
@@ -17,7 +18,7 @@ export const EDGE_BODY_LIMIT_BYTES = 95 * MIB;
 export const R2_MAX_PARTS = 10_000;
 export const R2_MIN_PART_BYTES = 5 * MIB;
 export const R2_MAX_PART_BYTES = 5 * GIB;
-export const R2_MAX_OBJECT_BYTES = 4.995 * 1024 * GIB;
+export const R2_MAX_OBJECT_BYTES = 4.995 * TIB;
 
 export const MIN_UPLOAD_PART_BYTES = 8 * MIB;
 /** Edge multipart is bounded by parts × body limit; 900 GiB leaves room. */
@@ -45,6 +46,16 @@ export const MEDIA_LIMITS = {
 export function uploadPartSizeBytes(sizeBytes: number): number {
   const smallest = Math.max(MIN_UPLOAD_PART_BYTES, Math.ceil(sizeBytes / R2_MAX_PARTS));
   return Math.ceil(smallest / MIB) * MIB;
+}
+
+/** The largest file a method takes where one request body may have `bodyLimitBytes`. */
+export function maxSizeBytes(method: 'single' | 'multipart' | 'presigned', bodyLimitBytes: number): number {
+  if (method === 'presigned') return Math.floor(R2_MAX_OBJECT_BYTES);
+  if (method === 'single') return bodyLimitBytes;
+  // Parts are whole MiB, so that is what a body is good for; below the smallest part all fits into one body.
+  const largestPartBytes = Math.floor(bodyLimitBytes / MIB) * MIB;
+  if (largestPartBytes < MIN_UPLOAD_PART_BYTES) return bodyLimitBytes;
+  return Math.min(EDGE_MULTIPART_MAX_BYTES, R2_MAX_PARTS * largestPartBytes);
 }
 
 /** Size of part `number` (from 1) of an upload: equal parts, the last one smaller or equal. */

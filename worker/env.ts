@@ -1,7 +1,7 @@
 // The Worker's bindings and its configuration, parsed once per isolate. All problems are reported together.
 import { z } from 'zod';
 import { EncoderPreset } from '../shared/api.ts';
-import { EDGE_BODY_LIMIT_BYTES } from '../shared/limits.ts';
+import { EDGE_BODY_LIMIT_BYTES, TIB } from '../shared/limits.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
 
@@ -16,6 +16,8 @@ export type Env = {
 } & { [name: string]: unknown };
 
 const Secret = z.string().min(32, 'needs at least 32 characters');
+
+const Quota = z.coerce.number().int().min(0);
 
 const Config = z
   .object({
@@ -61,6 +63,10 @@ const Config = z
     CONTAINERS: z.enum(['on', 'off']).default('off'),
     /** `0` switches the create rate limit off (local load tests). */
     RATE_LIMITS: z.enum(['on', 'off']).default('on'),
+    /** Quotas of one owner; 0 stands for none. Bytes count from creation: what is declared is reserved. */
+    MAX_OPEN_UPLOADS: Quota.default(1000),
+    MAX_BYTES_PER_DAY: Quota.default(20 * TIB),
+    MAX_STORAGE_BYTES: Quota.default(0),
   })
   .refine((config) => config.JWT_SECRET || config.JWT_JWKS_URL, {
     message: 'JWT_SECRET or JWT_JWKS_URL is needed',

@@ -88,6 +88,11 @@ export function hasEndedBadly({ state }: UploadRow): boolean {
   return state === 'aborted' || state === 'expired' || state === 'rejected';
 }
 
+/** Whether it still takes bytes. */
+export function isOpen({ state, is_expired }: UploadRow): boolean {
+  return (state === 'created' || state === 'receiving') && !is_expired;
+}
+
 /** Refuses whatever no longer takes bytes, with the reason a client can act on. */
 export function requireOpen(upload: UploadRow): void {
   if (upload.state === 'rejected') throw storedError(upload);
