@@ -16,18 +16,18 @@ export async function verifySource({
 }: Pick<TaskContext, 'claim' | 'r2' | 'signal'>): Promise<void> {
   const { key, etag, sizeBytes, sha256 } = claim.job.source;
   if (sha256 === undefined) return;
-  const pieceAt = (offset: number) =>
-    r2.getRange(key, offset, Math.min(PIECE_BYTES, sizeBytes - offset), etag);
+  const begin = (offset: number) => {
+    const piece = r2.getRange(key, offset, Math.min(PIECE_BYTES, sizeBytes - offset), etag);
+    // Its failure is heard when its turn comes, not before.
+    piece.catch(() => undefined);
+    return piece;
+  };
   const hash = createHash('sha256');
-  let next = pieceAt(0);
+  let next = begin(0);
   for (let offset = 0; offset < sizeBytes; offset += PIECE_BYTES) {
     signal.throwIfAborted();
     const piece = await next;
-    if (offset + PIECE_BYTES < sizeBytes) {
-      next = pieceAt(offset + PIECE_BYTES);
-      // Its failure is heard when its turn comes, not before.
-      next.catch(() => undefined);
-    }
+    if (offset + PIECE_BYTES < sizeBytes) next = begin(offset + PIECE_BYTES);
     hash.update(piece);
   }
   if (hash.digest('hex') !== sha256) {
