@@ -2,8 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SourceInfo } from '../../shared/plan.ts';
+import { pictureTiming } from '../../shared/probe/picture-times.ts';
 import { parsePackets } from '../../transcoder/probe/packet-walk.ts';
-import { pictureTiming } from '../../transcoder/probe/picture-times.ts';
 import { createScratch, type Scratch } from '../../transcoder/scratch.ts';
 import { probeSource } from '../../transcoder/stages/probe.ts';
 import { type FileSource, openFileSource } from '../support/file-source.ts';

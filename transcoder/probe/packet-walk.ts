@@ -1,7 +1,7 @@
 // Packet times of a file without a usable index: one pass of the demuxer over the whole file.
 import { MEDIA_LIMITS } from '../../shared/limits.ts';
+import type { PacketTimes } from '../../shared/probe/picture-times.ts';
 import { askFfprobe, type Probe } from './ask-ffprobe.ts';
-import type { PacketTimes } from './picture-times.ts';
 
 /** 12 hours at 60 pictures per second and as many packets of sound. */
 const MAX_PACKETS = MEDIA_LIMITS.maxDurationSeconds * 60 * 2;

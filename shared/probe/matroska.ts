@@ -1,6 +1,6 @@
 // Looks at the outermost EBML elements of a Matroska file: is it whole, and is there an index to seek by?
-import { AppError } from '../../shared/errors.ts';
-import type { ByteSource } from './iso-boxes.ts';
+import { AppError } from '../errors.ts';
+import type { ByteSource } from './byte-source.ts';
 
 const SEGMENT = 0x18538067;
 const SEEK_HEAD = 0x114d9b74;

@@ -1,0 +1,41 @@
+// What a container (or a prober) says of one stream, before anything is made of it.
+import type { Rational } from '../timeline.ts';
+
+export type StreamFacts = {
+  /** Position in the file, as ffmpeg counts. */
+  index: number;
+  kind: 'video' | 'audio' | 'other';
+  /** ffprobe's name of the codec; absent where nobody knows one. */
+  codec?: string;
+  /** The container's own name of the codec. */
+  codecTag?: string;
+  profile?: string;
+  /** The container's own number of the track. */
+  trackId?: number;
+  /** Coded pixels; 0 where nothing is said. */
+  width: number;
+  height: number;
+  sar?: Rational;
+  /** Clockwise turn a player must apply. */
+  rotationDegrees: 0 | 90 | 180 | 270;
+  pixelFormat?: string;
+  /** Colour tags in ffprobe's names. */
+  colorPrimaries?: string;
+  colorTransfer?: string;
+  colorMatrix?: string;
+  isInterlaced: boolean;
+  /** What a header says of the pace. */
+  declaredFps?: number;
+  sampleRate: number;
+  channels: number;
+  language?: string;
+  isDefault: boolean;
+  /** Cover art, chapter pictures. */
+  isStill: boolean;
+};
+
+/** The nearest quarter turn, clockwise. */
+export function quarterTurn(clockwiseDegrees: number): StreamFacts['rotationDegrees'] {
+  const quarters = Math.round(clockwiseDegrees / 90);
+  return ([0, 90, 180, 270] as const)[((quarters % 4) + 4) % 4] ?? 0;
+}

@@ -1,0 +1,95 @@
+// What ffprobe prints with `-of json -show_format -show_streams`, as far as we read it. Numbers come as text.
+import { z } from 'zod';
+import { quarterTurn, type StreamFacts } from '../../shared/probe/stream-facts.ts';
+import type { Rational } from '../../shared/timeline.ts';
+
+const SecondsText = z
+  .string()
+  .optional()
+  .transform((text) => (text === undefined || !Number.isFinite(Number(text)) ? undefined : Number(text)));
+
+export const ProbedStream = z.object({
+  index: z.int().min(0),
+  codec_type: z.string().optional(),
+  codec_name: z.string().optional(),
+  codec_tag_string: z.string().optional(),
+  profile: z.string().optional(),
+  /** The container's own track id, in hexadecimal. */
+  id: z.string().optional(),
+  width: z.number().optional(),
+  height: z.number().optional(),
+  sample_aspect_ratio: z.string().optional(),
+  pix_fmt: z.string().optional(),
+  color_primaries: z.string().optional(),
+  color_transfer: z.string().optional(),
+  color_space: z.string().optional(),
+  field_order: z.string().optional(),
+  r_frame_rate: z.string().optional(),
+  avg_frame_rate: z.string().optional(),
+  sample_rate: z.string().optional(),
+  channels: z.number().optional(),
+  start_time: SecondsText,
+  duration: SecondsText,
+  disposition: z.record(z.string(), z.number()).default({}),
+  tags: z.record(z.string(), z.string()).default({}),
+  side_data_list: z
+    .array(z.looseObject({ side_data_type: z.string().optional(), rotation: z.number().optional() }))
+    .default([]),
+});
+export type ProbedStream = z.infer<typeof ProbedStream>;
+
+export const ProbedFile = z.object({
+  streams: z.array(ProbedStream).default([]),
+  format: z.object({ format_name: z.string(), start_time: SecondsText }),
+});
+export type ProbedFile = z.infer<typeof ProbedFile>;
+
+export function streamFacts(stream: ProbedStream): StreamFacts {
+  const { disposition } = stream;
+  const sar = ratio(stream.sample_aspect_ratio, ':');
+  const fps = declaredFps(stream);
+  return {
+    index: stream.index,
+    kind: stream.codec_type === 'video' || stream.codec_type === 'audio' ? stream.codec_type : 'other',
+    ...(stream.codec_name && stream.codec_name !== 'unknown' ? { codec: stream.codec_name } : {}),
+    ...(stream.codec_tag_string ? { codecTag: stream.codec_tag_string } : {}),
+    ...(stream.profile ? { profile: stream.profile } : {}),
+    ...(stream.id ? { trackId: Number(stream.id) } : {}),
+    width: stream.width ?? 0,
+    height: stream.height ?? 0,
+    ...(sar ? { sar } : {}),
+    rotationDegrees: rotationOf(stream),
+    ...(stream.pix_fmt ? { pixelFormat: stream.pix_fmt } : {}),
+    ...(stream.color_primaries ? { colorPrimaries: stream.color_primaries } : {}),
+    ...(stream.color_transfer ? { colorTransfer: stream.color_transfer } : {}),
+    ...(stream.color_space ? { colorMatrix: stream.color_space } : {}),
+    isInterlaced: ['tt', 'bb', 'tb', 'bt'].includes(stream.field_order ?? ''),
+    ...(fps ? { declaredFps: fps } : {}),
+    sampleRate: Number(stream.sample_rate ?? 0),
+    channels: stream.channels ?? 0,
+    ...(stream.tags.language ? { language: stream.tags.language } : {}),
+    isDefault: disposition.default === 1,
+    isStill:
+      disposition.attached_pic === 1 || disposition.timed_thumbnails === 1 || disposition.still_image === 1,
+  };
+}
+
+function declaredFps(stream: ProbedStream): number | undefined {
+  return [stream.avg_frame_rate, stream.r_frame_rate]
+    .map((text) => ratio(text, '/'))
+    .flatMap((rate) => (rate ? [rate.num / rate.den] : []))
+    .find((fps) => fps >= 1 && fps <= 240);
+}
+
+/** ffprobe prints the counter-clockwise angle, -90 for a phone held upright. */
+function rotationOf(stream: ProbedStream): StreamFacts['rotationDegrees'] {
+  const printed = stream.side_data_list.find(({ rotation }) => rotation !== undefined)?.rotation ?? 0;
+  return quarterTurn(-printed);
+}
+
+function ratio(text: string | undefined, separator: string): Rational | undefined {
+  const [num, den] = (text ?? '').split(separator).map(Number);
+  return Number.isInteger(num) && Number.isInteger(den) && num! > 0 && den! > 0
+    ? { num: num!, den: den! }
+    : undefined;
+}
