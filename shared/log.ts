@@ -31,7 +31,10 @@ export function errorFields(error: unknown): LogFields {
 }
 
 const SECRETS: [RegExp, string][] = [
-  [/\/p\/v1\.[A-Za-z0-9_.-]+/g, '/p/[token]'],
+  // What shared/sign.ts makes, JSON Web Tokens and API keys, wherever they stand.
+  [/\bv1\.[\w-]{1,16}\.[\w-]{8,}\.[\w-]+/g, '[token]'],
+  [/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, '[token]'],
+  [/\brk_[0-9a-f]{32}_[\w-]+/g, '[key]'],
   [/([?&](?:X-Amz-[A-Za-z-]+|ticket|token)=)[^&\s"]+/gi, '$1[redacted]'],
   [/(Bearer\s+)[A-Za-z0-9._~+/=-]+/gi, '$1[redacted]'],
 ];
