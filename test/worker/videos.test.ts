@@ -147,6 +147,15 @@ describe('the source', () => {
     });
   });
 
+  it('is described to a HEAD and not sent', async () => {
+    const client = await clientOf();
+    const { videoId } = await uploaded(client, videoBytes(30_000));
+    const response = await client.call('HEAD', `/v1/videos/${videoId}/source`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('Content-Length')).toBe('30000');
+    expect(await response.text()).toBe('');
+  });
+
   it('is not there before the upload is complete', async () => {
     const client = await clientOf();
     const { videoId } = await create(client, 10);

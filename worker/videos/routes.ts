@@ -65,9 +65,10 @@ export function videoRoutes(): Hono<AppEnv> {
   app.get('/v1/videos/:id/source', mayManage, async (c) => {
     const video = await ownVideo(c);
     const response = await sourceResponse(c.env.MEDIA, video, await sourceFilename(c.env.DB, video));
-    // The body of a HEAD is dropped unread, and R2 would go on sending it.
-    if (c.req.method === 'HEAD') await response.body?.cancel();
-    return response;
+    if (c.req.method !== 'HEAD') return response;
+    // Left to itself the body would be dropped unread, and R2 would go on sending it.
+    await response.body?.cancel();
+    return new Response(null, response);
   });
 
   app.post('/v1/videos/:id/transcode', mayManage, async (c) => {
