@@ -5,9 +5,11 @@ import type { CreatedUpload } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { createLog } from '../../shared/log.ts';
 import { createApp } from '../../worker/app.ts';
-import type { Env } from '../../worker/env.ts';
+import { configOf, type Env } from '../../worker/env.ts';
+import { settleUpload } from '../../worker/uploads/complete.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
-import { failUpload, uploadOf } from '../../worker/uploads/store.ts';
+import { putContent } from '../../worker/uploads/parts.ts';
+import { failUpload, type UploadRow, uploadOf } from '../../worker/uploads/store.ts';
 import { clientOf, ORIGIN, signJwt } from './api-client.ts';
 import {
   create,
@@ -95,6 +97,39 @@ describe('an upload whose time ends while it completes', () => {
     const lost = { ...env, MEDIA: withoutObjects(env.MEDIA as R2Bucket) } as unknown as Env;
     await expireUploads(lost, log);
     expect(await statusOf(client, created)).toMatchObject({ state: 'expired' });
+    expect(await storedKeys(`sources/${created.videoId}/`)).toEqual([]);
+  });
+});
+
+describe('bytes that arrive after the end', () => {
+  const config = configOf(env as Env);
+
+  it('of a single file are deleted, and those of an open upload kept', async () => {
+    const client = await clientOf();
+    const [ended, open] = [await create(client, 100), await create(client, 100)];
+    const put = async (created: CreatedUpload, seen: UploadRow) => {
+      const headers = { 'Content-Length': '100' };
+      const request = new Request(ORIGIN, { method: 'PUT', headers, body: videoBytes(100) });
+      await putContent(env as Env, config, seen, request, log);
+      return storedKeys(`sources/${created.videoId}/`);
+    };
+    // As the request saw it that was still reading when the upload was given up.
+    const seen = await uploadOf(env.DB, ended.uploadId, client.ownerId);
+    await client.json(204, 'DELETE', `/v1/uploads/${ended.uploadId}`);
+    await expect(put(ended, seen)).rejects.toMatchObject({ code: 'upload_not_open' });
+    expect(await storedKeys(`sources/${ended.videoId}/`)).toEqual([]);
+    expect(await put(open, await uploadOf(env.DB, open.uploadId, client.ownerId))).toHaveLength(1);
+  });
+
+  it('as parts put together are deleted', async () => {
+    const client = await clientOf();
+    const created = await create(client, SIZE, { method: 'multipart' });
+    await sendAll(client, created, videoBytes(SIZE));
+    const seen = await uploadOf(env.DB, created.uploadId, client.ownerId);
+    await env.DB.prepare(`UPDATE uploads SET state = 'expired' WHERE id = ?`).bind(created.uploadId).run();
+    await expect(settleUpload(env as Env, config, seen, log)).rejects.toMatchObject({
+      code: 'upload_expired',
+    });
     expect(await storedKeys(`sources/${created.videoId}/`)).toEqual([]);
   });
 });
