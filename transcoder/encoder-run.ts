@@ -24,8 +24,8 @@ export type EncoderOptions = {
 /**
  * Runs a command to its end and stores every segment it yields.
  *
- * @throws AppError with a media_ code where the file is at fault, FfmpegError where ffmpeg failed otherwise, and
- * whatever `segments` or `store` throw, after the encoder has been stopped.
+ * @throws AppError with a media_ code where the file is at fault, FfmpegError where ffmpeg failed otherwise, what
+ * the source could not be read for, and whatever `segments` or `store` throw, after the encoder has been stopped.
  */
 export async function runEncoder<Segment>(
   context: TaskContext,
@@ -36,7 +36,7 @@ export async function runEncoder<Segment>(
   context.signal.throwIfAborted();
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const writer = { hasEnded: false, signal };
+  const writer = { hasEnded: false, hasFailed: false, signal };
   const encoder = startFfmpeg(command, {
     directory: context.scratch.directory,
     limits: context.limits,
@@ -48,7 +48,9 @@ export async function runEncoder<Segment>(
     () => undefined,
     (error: unknown) => error ?? new Error('ffmpeg failed without a reason'),
   );
-  void end.then(() => {
+  void end.then((failure) => {
+    // A source that could not be read looks to ffmpeg like one that ends there, often with exit code 0.
+    writer.hasFailed = failure !== undefined || context.source.failure !== undefined;
     writer.hasEnded = true;
   });
 
@@ -63,11 +65,12 @@ export async function runEncoder<Segment>(
   const failure = await end;
   context.signal.throwIfAborted();
   if (failure !== undefined) throw verdictOn(failure);
+  if (context.source.failure !== undefined) throw context.source.failure;
 }
 
 async function storeInOrder<Segment>(
   source: SegmentSource<Segment>,
-  writer: { hasEnded: boolean; signal: AbortSignal },
+  writer: { hasEnded: boolean; hasFailed: boolean; signal: AbortSignal },
   encoder: FfmpegHandle,
   stop: AbortController,
 ): Promise<void> {
@@ -75,6 +78,8 @@ async function storeInOrder<Segment>(
   let stored = Promise.resolve();
   try {
     for await (const segment of source.segments(writer)) {
+      // What was written last may be short, and a stored segment is there for good.
+      if (writer.hasFailed) break;
       waiting++;
       if (waiting >= MAX_WAITING_SEGMENTS && !writer.hasEnded) encoder.pause();
       stored = stored.then(async () => {

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { SegmentFacts, TrackFacts } from '../../shared/messages.ts';
 import { initName, segmentName } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
+import { useFfmpeg } from '../../transcoder/ffmpeg/run.ts';
 import { readEditList } from '../../transcoder/isobmff/init.ts';
 import { encodeAudio } from '../../transcoder/stages/audio.ts';
 import { ffmpeg, makeFolder } from '../support/media.ts';
@@ -213,4 +215,29 @@ describe('a second attempt', () => {
     if (code) await expect(again).rejects.toMatchObject({ code });
     else await expect(again).resolves.toMatchObject({ commits: [1, 2, 3, 4] });
   });
+});
+
+test('an encoder that dies leaves no short segment behind for the next attempt', async () => {
+  const source = await make('dies.mkv', [
+    ...VIDEO,
+    '-f',
+    'lavfi',
+    '-i',
+    'sine=d=4:r=48000',
+    ...X264,
+    ...MONO,
+  ]);
+  const plan = await planFile(source);
+  const dying = join(folder, 'dying-ffmpeg');
+  await writeFile(dying, '#!/bin/sh\nffmpeg -t 2.5 "$@"\nkill -9 $$\n', { mode: 0o755 });
+  const r2 = memoryR2();
+  useFfmpeg(dying);
+  await expect(encode(source, plan, r2)).rejects.toMatchObject({ signal: 'SIGKILL' });
+  useFfmpeg('ffmpeg');
+  const { track } = await encode(source, plan, r2);
+  expectNoHole(track.segments);
+  const intact = await encode(source, plan);
+  expect(track.segments.map(({ samples }) => samples)).toEqual(
+    intact.track.segments.map(({ samples }) => samples),
+  );
 });

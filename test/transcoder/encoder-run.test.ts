@@ -32,8 +32,8 @@ function failure(change: Partial<ConstructorParameters<typeof FfmpegError>[1]>):
   });
 }
 
-function contextWith(signal = new AbortController().signal): TaskContext {
-  return { signal, scratch: { directory: '/' }, limits: {} } as unknown as TaskContext;
+function contextWith(signal = new AbortController().signal, source: object = {}): TaskContext {
+  return { signal, source, scratch: { directory: '/' }, limits: {} } as unknown as TaskContext;
 }
 
 async function* segments(count: number): AsyncGenerator<number> {
@@ -101,6 +101,35 @@ describe('storing while the encoder runs', () => {
       store: async () => lease.abort(new AppError('lease_lost')),
     });
     await expect(running).rejects.toMatchObject({ code: 'lease_lost' });
+  });
+});
+
+describe('a source that could not be read', () => {
+  const endOf = (source: object) => {
+    const stored: number[] = [];
+    const running = runEncoder(contextWith(undefined, source), COMMAND, {
+      async *segments(writer) {
+        yield 0;
+        await vi.waitFor(() => expect(writer.hasEnded).toBe(true));
+        yield 1; // what the encoder wrote when its input seemed to end
+      },
+      store: async (segment: number) => void stored.push(segment),
+    });
+    return { running, stored };
+  };
+
+  test('fails the run that ended well, and its last segment is not stored', async () => {
+    const { running, stored } = endOf({ failure: new AppError('storage_unavailable') });
+    encoder.end();
+    await expect(running).rejects.toMatchObject({ code: 'storage_unavailable' });
+    expect(stored).toEqual([0]);
+  });
+
+  test('is another matter than one that was read to its end', async () => {
+    const { running, stored } = endOf({ failure: undefined });
+    encoder.end();
+    await running;
+    expect(stored).toEqual([0, 1]);
   });
 });
 

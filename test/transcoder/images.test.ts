@@ -3,6 +3,7 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { AppError } from '../../shared/errors.ts';
 import { POSTER } from '../../shared/object-keys.ts';
 import { makePoster } from '../../transcoder/stages/images.ts';
 import { ffmpeg, makeFolder } from '../support/media.ts';
@@ -85,6 +86,12 @@ describe('a poster', () => {
     const r2 = memoryR2();
     expect(await onFile(headerOnly, ({ context }) => makePoster(context, plan), { r2 })).toBe(false);
     expect(r2.objects.size).toBe(0);
+    // Where the storage is at fault the video can wait for its poster.
+    const failure = new AppError('storage_unavailable');
+    const duringOutage = onFile(headerOnly, ({ context }) => {
+      return makePoster({ ...context, source: { ...context.source, failure } }, plan);
+    });
+    await expect(duringOutage).rejects.toBe(failure);
     expect(await onFile(whole, ({ context }) => makePoster(context, plan), { r2 })).toBe(true);
     expect([...r2.objects.keys()]).toEqual([PREFIX + POSTER]);
   });

@@ -100,6 +100,7 @@ describe('the loopback server', () => {
     expect(source.failure).toBe(outage);
     r2.failWhen = undefined;
     expect((await fetchRange(source)).bytes.length).toBe(bytes.length);
+    expect(source.failure).toBeUndefined();
   });
 
   test('goes on when a reader leaves in the middle', async () => {

@@ -25,7 +25,12 @@ export async function askFfprobe(probe: Probe, questions: string[]): Promise<str
   const { source, run } = probe;
   const hardened = inputOptions({ url: source.url, demuxer: probe.demuxer });
   const listAt = hardened.indexOf(DECODER_ALLOWLIST);
-  const ask = (options: string[]) => runFfprobe(['-v', 'error', ...options, ...questions], source.url, run);
+  const ask = async (options: string[]) => {
+    const answer = await runFfprobe(['-v', 'error', ...options, ...questions], source.url, run);
+    // To the tool a source that cannot be read any further ends there, and it is content.
+    if (source.failure !== undefined) throw source.failure;
+    return answer;
+  };
   try {
     return await ask(hardened.with(listAt, `${DECODER_ALLOWLIST},${TEXT_DECODERS}`));
   } catch (error) {
@@ -45,7 +50,7 @@ function isVerdict(error: unknown): error is FfmpegError {
 
 function verdict(error: unknown, source: Probe['source']): unknown {
   // The tool only saw an input that stopped; the file is not at fault when storage was.
-  if (source.failure) return source.failure;
+  if (source.failure !== undefined) return source.failure;
   if (!isVerdict(error)) return error;
   const row = VERDICTS.find(({ pattern }) => error.stderrTail.some((line) => pattern.test(line)));
   return new AppError(row?.code ?? 'media_malformed', {

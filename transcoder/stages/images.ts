@@ -55,6 +55,8 @@ async function tryPoster(
     signal.throwIfAborted();
     const isNoPicture = error instanceof FfmpegError || (error as NodeJS.ErrnoException).code === 'ENOENT';
     if (!isNoPicture) throw error;
+    // Not the fault of the video, and its next attempt gets a poster.
+    if (source.failure !== undefined) throw source.failure;
     context.log.info('poster.search_failed', { ...search, error: (error as Error).message });
     return undefined;
   }
