@@ -57,14 +57,15 @@ export type VideoPatch = z.infer<typeof VideoPatch>;
 
 // Uploads
 
-export const UploadMethod = z.enum(['single', 'multipart', 'presigned']);
+export const UploadMethod = z.enum(['single', 'multipart', 'presigned', 'tus']);
 export type UploadMethod = z.infer<typeof UploadMethod>;
 
 export const CreateUpload = z
   .object({
     filename: z.string().min(1).max(1024),
     sizeBytes: z.int().min(0),
-    method: z.union([UploadMethod, z.literal('auto')]).default('auto'),
+    /** tus uploads are created at /v1/tus. */
+    method: z.union([UploadMethod.exclude(['tus']), z.literal('auto')]).default('auto'),
     /** Lower-case hex SHA-256 of the whole file. */
     sha256: z
       .string()

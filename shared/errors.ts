@@ -57,6 +57,28 @@ export const ERRORS = {
     title: 'The bytes do not match the declared checksum',
     retry: 'never',
   },
+  // tus names some of its statuses itself.
+  tus_version_unsupported: {
+    status: 412,
+    title: 'This version of tus is not spoken here',
+    retry: 'never',
+  },
+  upload_metadata_invalid: { status: 400, title: 'The Upload-Metadata is malformed', retry: 'never' },
+  upload_content_type_wrong: { status: 415, title: 'The body has the wrong Content-Type', retry: 'never' },
+  upload_offset_conflict: { status: 409, title: 'The upload goes on at another offset', retry: 'later' },
+  upload_locked: { status: 423, title: 'Another request is writing to this upload', retry: 'later' },
+  upload_size_exceeded: { status: 413, title: 'The body goes past the end of the upload', retry: 'never' },
+  upload_checksum_unsupported: {
+    status: 400,
+    title: 'This checksum algorithm is not offered',
+    retry: 'never',
+  },
+  upload_chunk_checksum_mismatch: {
+    status: 460,
+    title: 'The body does not match its checksum',
+    retry: 'later',
+  },
+  upload_terminated: { status: 410, title: 'The upload was terminated', retry: 'never' },
 
   // Imports. All but the first two are told by the transcoder, as the error of the job.
   import_url_invalid: { status: 422, title: 'The URL cannot be imported', retry: 'never' },

@@ -49,9 +49,14 @@ export function uploadPartSizeBytes(sizeBytes: number): number {
 }
 
 /** The largest file a method takes where one request body may have `bodyLimitBytes`. */
-export function maxSizeBytes(method: 'single' | 'multipart' | 'presigned', bodyLimitBytes: number): number {
+export function maxSizeBytes(
+  method: 'single' | 'multipart' | 'presigned' | 'tus',
+  bodyLimitBytes: number,
+): number {
   if (method === 'presigned') return Math.floor(R2_MAX_OBJECT_BYTES);
   if (method === 'single') return bodyLimitBytes;
+  // Its parts are made here, of bodies of any size.
+  if (method === 'tus') return EDGE_MULTIPART_MAX_BYTES;
   // Parts are whole MiB, so that is what a body is good for; below the smallest part all fits into one body.
   const largestPartBytes = Math.floor(bodyLimitBytes / MIB) * MIB;
   if (largestPartBytes < MIN_UPLOAD_PART_BYTES) return bodyLimitBytes;

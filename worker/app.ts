@@ -15,6 +15,8 @@ import { mediaRoutes } from './playback/media-routes.ts';
 import { playRoutes } from './playback/play-routes.ts';
 import { watchRoutes } from './playback/watch-routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
+import { tusRoutes } from './uploads/tus-routes.ts';
+import { requireTusVersion, tusHeaders } from './uploads/tus-wire.ts';
 import { videoRoutes } from './videos/routes.ts';
 
 export function createApp(): Hono<AppEnv> {
@@ -23,10 +25,13 @@ export function createApp(): Hono<AppEnv> {
   app.notFound(refuseUnknown(app));
 
   app.use(requestLog);
+  app.use('/v1/tus/*', tusHeaders);
   app.use('/v1/*', apiCors);
+  app.use('/v1/tus/*', requireTusVersion);
   app.use('/v1/*', except(bringsTicket, authenticate));
 
   app.route('/', uploadRoutes());
+  app.route('/', tusRoutes());
   app.route('/', videoRoutes());
   app.route('/', jobRoutes());
   app.route('/', playRoutes());

@@ -4,12 +4,14 @@ import { EncoderPreset } from '../shared/api.ts';
 import { EDGE_BODY_LIMIT_BYTES, TIB } from '../shared/limits.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
+import type { TusUpload } from './uploads/tus-upload.ts';
 
 export type Env = {
   MEDIA: R2Bucket;
   DB: D1Database;
   TICKETS: Queue;
   PROGRESS_ROOMS: DurableObjectNamespace<ProgressRoom>;
+  TUS_UPLOADS: DurableObjectNamespace<TusUpload>;
   TRANSCODERS?: DurableObjectNamespace;
   ASSETS: Fetcher;
   CREATE_LIMIT: RateLimit;

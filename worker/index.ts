@@ -8,6 +8,7 @@ import { purgeDeleted } from './videos/delete.ts';
 
 export { ProgressRoom } from './jobs/progress-room.ts';
 export { Transcoder } from './jobs/transcoder-container.ts';
+export { TusUpload } from './uploads/tus-upload.ts';
 
 const app = createApp();
 

@@ -27,7 +27,11 @@ export const IMPORT_RULES: Rule[] = [
   {
     in: /^worker\/(env|r2)\.ts$/,
     // Types of the Durable Objects that the bindings name.
-    may: [/^shared\//, /^worker\/(env|r2)\.ts$/, /^worker\/jobs\/(progress-room|transcoder-container)\.ts$/],
+    may: [
+      /^shared\//,
+      /^worker\/(env|r2)\.ts$/,
+      /^worker\/(jobs\/(progress-room|transcoder-container)|uploads\/tus-upload)\.ts$/,
+    ],
     npm: WORKER_NPM,
     why: 'bindings and storage know no feature',
   },

@@ -1,7 +1,13 @@
 // Opens an upload: picks the method, fixes the part size, and writes video and upload in one batch.
 import type { CreatedUpload, CreateUpload, UploadMethod } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
-import { MIB, maxSizeBytes, PRESIGN_MAX_PARTS_PER_CALL, uploadPartSizeBytes } from '../../shared/limits.ts';
+import {
+  EDGE_MULTIPART_MAX_BYTES,
+  MIB,
+  maxSizeBytes,
+  PRESIGN_MAX_PARTS_PER_CALL,
+  uploadPartSizeBytes,
+} from '../../shared/limits.ts';
 import { sourceKey } from '../../shared/object-keys.ts';
 import type { Config, Env } from '../env.ts';
 import type { Caller } from '../http/context.ts';
@@ -11,11 +17,17 @@ import { isPresignConfigured, presignParts } from './presign.ts';
 import { refuseOverQuota } from './quota.ts';
 import { isOpen, type UploadRow, uploadOf } from './store.ts';
 
+/** tus tells its length and its metadata in its own way; everything else about a new upload is the same. */
+export type NewFile = Omit<CreateUpload, 'method'> & {
+  method: UploadMethod | 'auto';
+  tus?: { isLengthDeferred: boolean; metadata: string | null };
+};
+
 export async function createUpload(
   env: Env,
   config: Config,
   caller: Caller,
-  input: CreateUpload,
+  input: NewFile,
   uploadId: string = crypto.randomUUID(),
 ): Promise<CreatedUpload> {
   const method = pickMethod(input, config);
@@ -25,7 +37,9 @@ export async function createUpload(
 
   const videoId = crypto.randomUUID();
   const objectKey = sourceKey(videoId, uploadId);
-  const partSizeBytes = method === 'single' ? input.sizeBytes : uploadPartSizeBytes(input.sizeBytes);
+  // A length that nobody knows yet may turn out to be the largest.
+  const plannedBytes = input.tus?.isLengthDeferred ? EDGE_MULTIPART_MAX_BYTES : input.sizeBytes;
+  const partSizeBytes = method === 'single' ? input.sizeBytes : uploadPartSizeBytes(plannedBytes);
   const partCount = Math.ceil(input.sizeBytes / partSizeBytes);
 
   const r2UploadId = method === 'single' ? null : await openMultipart(env.MEDIA, objectKey, uploadId);
@@ -55,15 +69,15 @@ export async function renderCreated(config: Config, upload: UploadRow): Promise<
   };
 }
 
-function pickMethod({ method, sizeBytes }: CreateUpload, config: Config): UploadMethod {
+function pickMethod({ method, sizeBytes }: NewFile, config: Config): UploadMethod {
   if (method !== 'auto') return method;
   if (sizeBytes <= config.EDGE_BODY_LIMIT_BYTES) return 'single';
   return isPresignConfigured(config) ? 'presigned' : 'multipart';
 }
 
-function refuseImpossible(input: CreateUpload, method: UploadMethod, config: Config): void {
+function refuseImpossible(input: NewFile, method: UploadMethod, config: Config): void {
   const { sizeBytes, video } = input;
-  if (sizeBytes === 0) throw new AppError('upload_empty');
+  if (sizeBytes === 0 && !input.tus?.isLengthDeferred) throw new AppError('upload_empty');
   if (method === 'presigned' && !isPresignConfigured(config)) {
     throw new AppError('upload_method_unavailable', {
       detail: 'Presigned uploads need R2 S3 credentials, which this deployment does not have; use multipart.',
@@ -82,7 +96,7 @@ function refuseImpossible(input: CreateUpload, method: UploadMethod, config: Con
   }
 }
 
-async function refuseTakenContentId(db: D1Database, ownerId: string, { video }: CreateUpload): Promise<void> {
+async function refuseTakenContentId(db: D1Database, ownerId: string, { video }: NewFile): Promise<void> {
   if (video.contentId === undefined) return;
   const holder = await db
     .prepare('SELECT owner_id FROM contents WHERE kind = ? AND content_id = ?')

@@ -19,6 +19,7 @@ export type NewUpload = {
   objectKey: string;
   r2UploadId: string | null;
   video: VideoInput;
+  tus?: { isLengthDeferred: boolean; metadata: string | null };
 };
 
 /** @throws AppError `quota_exceeded`, `daily_quota_exceeded`; then nothing is written. */
@@ -71,12 +72,13 @@ function uploadStatement(db: D1Database, upload: NewUpload): D1PreparedStatement
   return db
     .prepare(
       `INSERT INTO uploads (id, video_id, owner_id, method, filename, size_bytes, part_bytes, part_count, sha256,
-                            state, object_key, r2_upload_id, expires_at)
-       SELECT ?, id, owner_id, ?, ?, ?, ?, ?, ?, 'created', ?, ?, unixepoch() + ? FROM videos WHERE id = ?`,
+                            is_length_deferred, tus_metadata, state, object_key, r2_upload_id, expires_at)
+       SELECT ?, id, owner_id, ?, ?, ?, ?, ?, ?, ?, ?, 'created', ?, ?, unixepoch() + ? FROM videos WHERE id = ?`,
     )
     .bind(
       ...[upload.uploadId, upload.method, upload.filename],
       ...[upload.sizeBytes, upload.partSizeBytes, upload.partCount, upload.sha256 ?? null],
+      ...[upload.tus?.isLengthDeferred ? 1 : 0, upload.tus?.metadata ?? null],
       ...[upload.objectKey, upload.r2UploadId, UPLOAD_TTL_SECONDS, upload.videoId],
     );
 }

@@ -12,7 +12,8 @@ import { completeUpload } from './complete.ts';
 import { createUpload } from './create.ts';
 import { putContent, putPart, reportPart } from './parts.ts';
 import { presignParts } from './presign.ts';
-import { type PartRow, partsOf, requireOpen, type UploadRow, uploadOf } from './store.ts';
+import { isOpen, type PartRow, partsOf, requireOpen, type UploadRow, uploadOf } from './store.ts';
+import { heldBytesOf } from './tus-object.ts';
 
 /** Room for 10,000 parts with S3's etags. One bound parameter takes them to D1, which is 2 MB at most. */
 const MAX_COMPLETE_BYTES = MIB;
@@ -34,7 +35,10 @@ export function uploadRoutes(): Hono<AppEnv> {
 
   app.get('/v1/uploads/:id', mayUpload, async (c) => {
     const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
-    return c.json(renderStatus(upload, await partsOf(c.env.DB, upload.id)));
+    const status = renderStatus(upload, await partsOf(c.env.DB, upload.id));
+    // Of tus, the ledger knows the parts; its object holds bytes besides.
+    const isTusOpen = upload.method === 'tus' && isOpen(upload);
+    return c.json(isTusOpen ? { ...status, receivedBytes: await heldBytesOf(c.env, upload.id) } : status);
   });
 
   app.put('/v1/uploads/:id/content', mayUpload, async (c) => {
