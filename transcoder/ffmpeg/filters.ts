@@ -13,7 +13,6 @@ export function chunkFilterGraph(plan: Plan, run: { startSeconds: string; heldFr
   const top = plan.renditions.length - 1;
   const largest = plan.renditions[top]!;
   const source = [
-    ...steadySize(plan),
     ...deinterlace(plan),
     // In the track's own ticks every frame time of the grid is a whole number, so the fps filter rounds a
     // source frame the same way wherever its chunk begins.
@@ -54,16 +53,10 @@ export function posterFilters(plan: Plan, skipsBlack: boolean): string[] {
 }
 
 /**
- * Broadcasts and browser recordings change their picture size on the way. ffmpeg would build the graph anew, and
- * the new `fps` would count from the chunk's start again; so the graph stays ({@link keepsItsGraph}) and its first
- * filter brings every picture to one size. While nothing changes it passes pictures on untouched.
+ * Broadcasts and browser recordings change their picture size on the way. ffmpeg would build the graph anew, and the
+ * new `fps` would count from the chunk's start again; kept as it is, its scaler takes pictures of any size. Only not
+ * where ffmpeg turns the picture before our first filter, with code that does not expect another size.
  */
-function steadySize(plan: Plan): string[] {
-  const { codedWidth, codedHeight } = plan.source;
-  return keepsItsGraph(plan) ? [`scale=${codedWidth}:${codedHeight}`] : [];
-}
-
-/** ffmpeg turns a rotated picture before our first filter, with code that does not expect another size. */
 export function keepsItsGraph(plan: Plan): boolean {
   return !plan.source.isRotated;
 }
@@ -74,7 +67,11 @@ function fork(index: number): string {
 }
 
 function deinterlace(plan: Plan): string[] {
-  return plan.source.isInterlaced ? ['bwdif=mode=send_frame:deint=interlaced'] : [];
+  const { codedWidth, codedHeight, isInterlaced } = plan.source;
+  if (!isInterlaced) return [];
+  // The deinterlacer looks at neighbours, which must be of one size; pictures that are pass the scaler untouched.
+  const oneSize = keepsItsGraph(plan) ? [`scale=${codedWidth}:${codedHeight}`] : [];
+  return [...oneSize, 'bwdif=mode=send_frame:deint=interlaced'];
 }
 
 /** To the given size in square pixels, limited range, 8 bits, SDR. */
