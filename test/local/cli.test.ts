@@ -1,16 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureSecrets, homeAt } from '../../local/home.ts';
-import { MIB } from '../../shared/limits.ts';
-import { createApiClient } from '../../transcoder/cli/api-client.ts';
-import { barLine, formatBytes } from '../../transcoder/cli/progress-bar.ts';
-import { UploadInterrupted, uploadFile } from '../../transcoder/cli/upload-file.ts';
+import { barLine } from '../../transcoder/cli/progress-bar.ts';
+import { createTransferMeter, formatBytes, transferNote } from '../../transcoder/cli/transfer-meter.ts';
 
 let folder: string;
 
@@ -74,111 +70,20 @@ describe('reelay upload', () => {
   });
 });
 
-// Only the parts of an upload, to see how the client sends them.
-describe('sending parts', () => {
-  const PART_BYTES = MIB;
-  const PARTS = 6;
-  let server: Server;
-  let baseUrl: string;
-  let path: string;
-  let received: Map<number, string[]>;
-  let atOnce: number;
-  let mostAtOnce: number;
-  let answer: (number: number, attempt: number) => number;
-
-  beforeAll(async () => {
-    path = join(folder, 'parts.bin');
-    await writeFile(
-      path,
-      Buffer.alloc(PARTS * PART_BYTES - 7, 0).map((_, index) => index >> 20),
-    );
-    server = createServer((request, response) => void handle(request, response));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  });
-
-  afterAll(() => new Promise((resolve) => server.close(resolve)));
-
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const reply = (status: number, json: object) => response.writeHead(status).end(JSON.stringify(json));
-    const [, number] = /\/parts\/(\d+)$/.exec(request.url ?? '') ?? [];
-    if (request.url?.endsWith('/complete')) return void reply(200, { videoId: 'v', jobId: 'j' });
-    if (!number) return void reply(201, created());
-    atOnce += 1;
-    mostAtOnce = Math.max(mostAtOnce, atOnce);
-    let bytes = 0;
-    let first = -1;
-    for await (const chunk of request) {
-      if (first < 0) first = chunk[0];
-      bytes += chunk.length;
-    }
-    atOnce -= 1;
-    const attempts = received.get(Number(number)) ?? [];
-    attempts.push(`${bytes} of ${request.headers['content-length']} from ${first}`);
-    received.set(Number(number), attempts);
-    const status = answer(Number(number), attempts.length);
-    if (status === 200) return void reply(200, { number: Number(number), etag: 'e', sizeBytes: bytes });
-    reply(status, {
-      code: status === 503 ? 'storage_unavailable' : 'upload_part_size_mismatch',
-      detail: 'No.',
-    });
-  }
-
-  const created = () => ({
-    uploadId: 'u',
-    videoId: 'v',
-    method: 'multipart',
-    partSizeBytes: PART_BYTES,
-    partCount: PARTS,
-    expiresAt: '2030-01-01T00:00:00Z',
-  });
-
-  async function upload(answers: typeof answer) {
-    received = new Map();
-    atOnce = 0;
-    mostAtOnce = 0;
-    answer = answers;
-    const sent: number[] = [];
-    const request = { path, method: 'multipart' as const, video: {} };
-    const result = await uploadFile(createApiClient(baseUrl, 'x'), request, (bytes) => sent.push(bytes));
-    return { result, sent };
-  }
-
-  it('streams each once, at most four at a time, each with its length', async () => {
-    const { result, sent } = await upload(() => 200);
-    expect(result).toMatchObject({ videoId: 'v', jobId: 'j', method: 'multipart' });
-    const whole = (index: number) => [`${PART_BYTES} of ${PART_BYTES} from ${index}`];
-    const last = PART_BYTES - 7;
-    expect(Object.fromEntries(received)).toEqual({
-      ...Object.fromEntries([0, 1, 2, 3, 4].map((index) => [index + 1, whole(index)])),
-      6: [`${last} of ${last} from 5`],
-    });
-    expect(mostAtOnce).toBeLessThanOrEqual(4);
-    expect(Math.max(...sent)).toBe(PARTS * PART_BYTES - 7);
-  });
-
-  it('sends a part again that met an overload, and that part alone', async () => {
-    await upload((number, attempt) => (number === 2 && attempt === 1 ? 503 : 200));
-    expect(received.get(2)).toHaveLength(2);
-    expect([...received.values()].flat()).toHaveLength(PARTS + 1);
-  });
-
-  it('does not repeat what was refused for good', async () => {
-    const failed = await upload((number) => (number === 2 ? 422 : 200)).catch((error: unknown) => error);
-    expect(failed).toBeInstanceOf(UploadInterrupted);
-    expect((failed as UploadInterrupted).cause).toMatchObject({
-      code: 'upload_part_size_mismatch',
-      status: 422,
-    });
-    expect(received.get(2)).toHaveLength(1);
-  });
-});
-
 describe('the progress bar', () => {
   it('is full at 1, empty at 0 and never over', () => {
     expect(barLine('upload', 0, '0 B')).toBe(`  upload        ${'░'.repeat(28)}   0 %   0 B`);
     expect(barLine('upload', 0.5, '')).toBe(`  upload        ${'█'.repeat(14)}${'░'.repeat(14)}  50 %`);
     expect(barLine('upload', 7, '')).toBe(`  upload        ${'█'.repeat(28)} 100 %`);
+  });
+
+  it('tells speed and time left of the last seconds, resumed bytes aside', () => {
+    let nowMs = 0;
+    const meter = createTransferMeter(100_000_000, 40_000_000, () => nowMs);
+    expect(transferNote(meter, 40_000_000, 100_000_000)).toBe('40.0 MB of 100.0 MB');
+    for (nowMs = 1000; nowMs <= 20_000; nowMs += 1000) meter.sample(40_000_000 + nowMs * 1000);
+    nowMs = 20_000;
+    expect(transferNote(meter, 60_000_000, 100_000_000)).toBe('60.0 MB of 100.0 MB, 1.0 MB/s, 40 s left');
   });
 
   it('writes sizes as a person reads them', () => {

@@ -1,5 +1,6 @@
 // A typed client of the public API: the schemas of shared/api.ts check every answer, failures carry the
 // problem's code. Used by the commands, the demo and the tests.
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import {
   CompletedUpload,
@@ -22,15 +23,36 @@ export class ApiFailure extends Error {
   readonly code: string;
   readonly detail: string;
   readonly status: number;
+  /** How long the server asks to wait. */
+  readonly retryAfterSeconds: number | undefined;
+  readonly isFromStorage: boolean;
 
-  constructor(code: string, detail: string, status: number) {
+  constructor(
+    code: string,
+    detail: string,
+    status: number,
+    {
+      retryAfterSeconds,
+      isFromStorage = false,
+    }: { retryAfterSeconds?: number; isFromStorage?: boolean } = {},
+  ) {
     super(`${code}: ${detail}`);
     this.name = 'ApiFailure';
     this.code = code;
     this.detail = detail;
     this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
+    this.isFromStorage = isFromStorage;
   }
 }
+
+/** Nothing moved for so long that the connection must have been cut without a word. */
+export class ConnectionStalled extends Error {
+  override readonly name = 'ConnectionStalled';
+}
+
+/** Longer than any pause of a line that still works, and than storage takes to answer for a part. */
+const STALLED_MS = 90_000;
 
 /** A body that is read again from its start on every attempt. */
 export type Body = { stream: () => ReadableStream<Uint8Array>; sizeBytes: number };
@@ -39,40 +61,69 @@ export type ApiClient = ReturnType<typeof createApiClient>;
 
 const PresignedParts = z.object({ parts: z.array(PresignedPart) });
 
-/** @param baseUrl such as `http://127.0.0.1:8787`; @param token a bearer token */
-export function createApiClient(baseUrl: string, token: string) {
-  const authorization = `Bearer ${token}`;
+export type ApiClientOptions = {
+  /** Ends whatever is under way, with its reason. */
+  signal?: AbortSignal | undefined;
+  /** Stands between the client and the network, to count or to disturb. */
+  fetch?: typeof globalThis.fetch;
+};
 
-  async function send(method: string, path: string, json?: unknown): Promise<Response> {
+/** @param baseUrl such as `http://127.0.0.1:8787`; @param token a bearer token */
+export function createApiClient(baseUrl: string, token: string, options: ApiClientOptions = {}) {
+  const authorization = `Bearer ${token}`;
+  const transfer = transferOver(options.fetch ?? globalThis.fetch, options.signal);
+
+  async function send(
+    method: string,
+    path: string,
+    json?: unknown,
+    idempotencyKey: string = randomUUID(),
+  ): Promise<Response> {
     const headers: Record<string, string> = { authorization };
     if (json !== undefined) headers['content-type'] = 'application/json';
+    if (method === 'POST') headers['idempotency-key'] = idempotencyKey;
     const body = json === undefined ? null : JSON.stringify(json);
-    return checked(await fetch(new URL(path, baseUrl), { method, headers, body }));
+    return checked(await transfer(new URL(path, baseUrl), { method, headers, body }), 'api');
   }
 
-  async function call<T>(schema: z.ZodType<T>, method: string, path: string, json?: unknown): Promise<T> {
-    return schema.parse(await (await send(method, path, json)).json());
+  async function call<T>(
+    schema: z.ZodType<T>,
+    method: string,
+    path: string,
+    json?: unknown,
+    idempotencyKey?: string,
+  ): Promise<T> {
+    return schema.parse(await (await send(method, path, json, idempotencyKey)).json());
+  }
+
+  async function put(url: URL, headers: Record<string, string>, body: Body): Promise<Response> {
+    const init = { method: 'PUT', headers: { ...headers, 'content-length': String(body.sizeBytes) } };
+    return transfer(url, init, body);
   }
 
   return {
     baseUrl,
     authorization,
-    createUpload: (input: z.input<typeof CreateUpload>) => call(CreatedUpload, 'POST', '/v1/uploads', input),
-    putContent: (uploadId: string, body: Body) =>
-      put(new URL(`/v1/uploads/${uploadId}/content`, baseUrl), { authorization }, body),
+    /** @param idempotencyKey asks for the same upload again when the answer got lost */
+    createUpload: (input: z.input<typeof CreateUpload>, idempotencyKey?: string) =>
+      call(CreatedUpload, 'POST', '/v1/uploads', input, idempotencyKey),
+    putContent: async (uploadId: string, body: Body) => {
+      const url = new URL(`/v1/uploads/${uploadId}/content`, baseUrl);
+      await checked(await put(url, { authorization }, body), 'api');
+    },
     putPart: async (uploadId: string, number: number, body: Body) => {
       const response = await put(
         new URL(`/v1/uploads/${uploadId}/parts/${number}`, baseUrl),
         { authorization },
         body,
       );
-      return UploadedPart.parse(await response.json());
+      return UploadedPart.parse(await (await checked(response, 'api')).json());
     },
     presignParts: async (uploadId: string, numbers: number[]) =>
       (await call(PresignedParts, 'POST', `/v1/uploads/${uploadId}/parts`, { numbers })).parts,
     /** Puts a part straight to storage and answers its etag. */
     putPresigned: async (part: PresignedPart, body: Body): Promise<string> => {
-      const response = await put(new URL(part.url), part.headers, body);
+      const response = await checked(await put(new URL(part.url), part.headers, body), 'storage');
       await response.body?.cancel();
       const etag = response.headers.get('etag');
       if (!etag)
@@ -97,21 +148,42 @@ export function createApiClient(baseUrl: string, token: string) {
   };
 }
 
-async function put(url: URL, headers: Record<string, string>, body: Body): Promise<Response> {
-  const init = {
-    method: 'PUT',
-    headers: { ...headers, 'content-length': String(body.sizeBytes) },
-    body: body.stream(),
-    duplex: 'half',
+/** fetch that gives up on a connection over which nothing moves any more. */
+function transferOver(fetch: typeof globalThis.fetch, signal: AbortSignal | undefined) {
+  return async (url: URL, init: RequestInit, body?: Body): Promise<Response> => {
+    const stalling = new AbortController();
+    const stall = () => stalling.abort(new ConnectionStalled('Nothing has moved for a while.'));
+    const timer = setTimeout(stall, STALLED_MS);
+    const watched = body && { body: body.stream().pipeThrough(touching(timer)), duplex: 'half' };
+    const ends = signal ? AbortSignal.any([signal, stalling.signal]) : stalling.signal;
+    try {
+      return await fetch(url, { ...init, ...watched, signal: ends } as RequestInit);
+    } finally {
+      clearTimeout(timer);
+    }
   };
-  return checked(await fetch(url, init as RequestInit));
 }
 
-async function checked(response: Response): Promise<Response> {
+/** Begins the timer anew with every chunk that passes. */
+function touching(timer: NodeJS.Timeout): TransformStream<Uint8Array, Uint8Array> {
+  return new TransformStream({
+    transform: (chunk, controller) => {
+      timer.refresh();
+      controller.enqueue(chunk);
+    },
+  });
+}
+
+async function checked(response: Response, origin: 'api' | 'storage'): Promise<Response> {
   if (response.ok) return response;
   const text = await response.text();
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const more = {
+    isFromStorage: origin === 'storage',
+    ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
+  };
   const problem = Problem.safeParse(parseJson(text));
-  if (problem.success) throw new ApiFailure(problem.data.code, problem.data.detail, response.status);
+  if (problem.success) throw new ApiFailure(problem.data.code, problem.data.detail, response.status, more);
   // Storage answers in XML: <Error><Code>…</Code><Message>…</Message></Error>.
   const [, code] = /<Code>([^<]+)<\/Code>/.exec(text) ?? [];
   const [, message] = /<Message>([^<]+)<\/Message>/.exec(text) ?? [];
@@ -119,6 +191,7 @@ async function checked(response: Response): Promise<Response> {
     code ?? `http_${response.status}`,
     message ?? `The server answered ${response.status}.`,
     response.status,
+    more,
   );
 }
 

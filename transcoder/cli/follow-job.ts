@@ -4,6 +4,7 @@ import { type Job, JobEvent } from '../../shared/api.ts';
 import { isTerminal } from '../../shared/states.ts';
 import type { ApiClient } from './api-client.ts';
 import { parseJson } from './json.ts';
+import { PATIENT, withRetries } from './retry.ts';
 
 const POLL_MS = 1000;
 /** With events arriving, the ledger is asked only in case one was lost. */
@@ -31,7 +32,8 @@ export async function followJob(
   try {
     for (;;) {
       signal?.throwIfAborted();
-      const job = await client.job(jobId);
+      // The job goes on without us; a line that is down for a while is no reason to stop looking.
+      const job = await withRetries(() => client.job(jobId), { policy: PATIENT, signal });
       onUpdate(job);
       if (isTerminal(job.state)) return job;
       await new Promise<void>((resolve) => {

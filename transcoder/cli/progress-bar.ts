@@ -1,13 +1,16 @@
 // A progress bar where a person looks on, one line per quarter where a file does.
 
 const WIDTH = 28;
+const NARROWEST = 8;
 const REDRAW_MS = 100;
 
 export type ProgressBar = {
   /** @param fraction 0 to 1 */
   update(fraction: number, note?: string): void;
-  /** Ends the line at what it last showed, or full with `note`. */
+  /** Ends the line full, with `note`. */
   finish(note: string): void;
+  /** Leaves the line as it last was, so that what is written next begins on its own. */
+  leave(): void;
 };
 
 export function createProgressBar(label: string, out: NodeJS.WriteStream = process.stdout): ProgressBar {
@@ -18,13 +21,16 @@ function drawnBar(label: string, out: NodeJS.WriteStream): ProgressBar {
   let drawnAtMs = 0;
   const draw = (fraction: number, note: string, end = '') => {
     drawnAtMs = Date.now();
-    out.write(`\r\u001b[2K${barLine(label, fraction, note)}${end}`);
+    out.write(`\r\u001b[2K${fittedLine(label, fraction, note, out.columns)}${end}`);
   };
   return {
     update: (fraction, note = '') => {
       if (Date.now() - drawnAtMs >= REDRAW_MS) draw(fraction, note);
     },
     finish: (note) => draw(1, note, '\n'),
+    leave: () => {
+      if (drawnAtMs > 0) out.write('\n');
+    },
   };
 }
 
@@ -38,19 +44,21 @@ function loggedBar(label: string, out: NodeJS.WriteStream): ProgressBar {
       out.write(`${barLine(label, fraction, note)}\n`);
     },
     finish: (note) => out.write(`${barLine(label, 1, note)}\n`),
+    leave: () => {},
   };
 }
 
-/** `  upload        ██████████▌·········  38 %   12.4 MB`; pure. */
-export function barLine(label: string, fraction: number, note: string): string {
-  const share = Math.min(1, Math.max(0, fraction));
-  const filled = Math.round(share * WIDTH);
-  const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled);
-  return `  ${label.padEnd(13)} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %   ${note}`.trimEnd();
+/** One terminal line whatever its width: the bar gives way to the note, then the note is cut. */
+function fittedLine(label: string, fraction: number, note: string, columns = 80): string {
+  const rest = barLine(label, 0, note, 0).length;
+  const width = Math.min(WIDTH, Math.max(NARROWEST, columns - 1 - rest));
+  return barLine(label, fraction, note, width).slice(0, columns - 1);
 }
 
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+/** `  upload        ██████████░░░░░░░░░  38 %   12.4 MB`; pure. */
+export function barLine(label: string, fraction: number, note: string, width = WIDTH): string {
+  const share = Math.min(1, Math.max(0, fraction));
+  const filled = Math.round(share * width);
+  const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
+  return `  ${label.padEnd(13)} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %   ${note}`.trimEnd();
 }

@@ -10,6 +10,8 @@ if (process.features.typescript) {
   process.exitCode = await main(process.argv.slice(2));
 } else if (existsSync(ownNode)) {
   const self = fileURLToPath(import.meta.url);
+  // The command under the current Node hears Ctrl-C as well, and it is the one that answers.
+  process.on('SIGINT', () => {});
   const { status } = spawnSync(ownNode, [self, ...process.argv.slice(2)], { stdio: 'inherit' });
   process.exitCode = status ?? 1;
 } else {

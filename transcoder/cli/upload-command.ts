@@ -2,12 +2,14 @@
 import { stat } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { UploadMethod, VideoInput } from '../../shared/api.ts';
+import { CreateUpload, VideoInput } from '../../shared/api.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { failureOf } from './failure.ts';
+import { Interrupted, onInterruption } from './interruption.ts';
 import { localHome, mintToken, readLocalSecrets, readLocalUrl } from './local-stack.ts';
 import { playRows, showUpload } from './show-upload.ts';
-import { mayPass, UploadInterrupted, type UploadRequest } from './upload-file.ts';
+import { UploadInterrupted, type UploadRequest } from './upload-file.ts';
+import { journalOf, removeForgottenJournals, stateFolder } from './upload-journal.ts';
 import { UsageError } from './usage.ts';
 
 /** Uploads one file after the other. @returns the exit code: 1 when any file failed */
@@ -21,6 +23,8 @@ export async function uploadCommand(args: string[]): Promise<number> {
       title: { type: 'string' },
       method: { type: 'string', default: 'auto' },
       resume: { type: 'string' },
+      fresh: { type: 'boolean', default: false },
+      parallel: { type: 'string', default: '4' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -33,37 +37,59 @@ export async function uploadCommand(args: string[]): Promise<number> {
     title: values.title,
   });
   if (!video.success) throw new UsageError(video.error.issues.map(({ message }) => message).join('; '));
-  const method = Method.safeParse(values.method);
+  const method = CreateUpload.shape.method.safeParse(values.method);
   if (!method.success) throw new UsageError('--method is one of auto, single, multipart, presigned');
 
-  const client = await connect();
+  const parallelParts = Parallel.safeParse(values.parallel);
+  if (!parallelParts.success) throw new UsageError('--parallel is a number from 1 to 16');
+
+  using interruption = onInterruption();
+  const { signal } = interruption;
+  const client = await connect(signal);
+  const folder = stateFolder();
+  await removeForgottenJournals(folder);
   let exitCode = 0;
   for (const path of positionals) {
-    const request = { path, method: method.data, video: video.data, resumeUploadId: values.resume };
-    if (!(await uploadOne(client, request, values.json))) exitCode = 1;
+    const options = { method: method.data, video: video.data };
+    // A named upload is the person's own business.
+    const journal = values.resume ? undefined : journalOf(folder, client.baseUrl, path, options);
+    if (values.fresh) await journal?.remove();
+    const request = { path, ...options, ...{ journal, parallelParts: parallelParts.data } };
+    const outcome = await uploadOne(
+      client,
+      { ...request, resumeUploadId: values.resume },
+      values.json,
+      signal,
+    );
+    if (signal.reason instanceof Interrupted) return signal.reason.exitCode;
+    if (outcome === 'failed') exitCode = 1;
   }
   return exitCode;
 }
 
-const Method = z.union([UploadMethod, z.literal('auto')]);
-
+const Parallel = z.coerce.number().int().min(1).max(16);
 /** `REELAY_URL` and `REELAY_TOKEN` point at a deployment; without them the local stack is meant. */
-async function connect(): Promise<ApiClient> {
+async function connect(signal: AbortSignal): Promise<ApiClient> {
   const home = localHome();
   const url = process.env.REELAY_URL ?? (await readLocalUrl(home));
   if (!url)
     throw new UsageError('there is no local stack; run npm start, or set REELAY_URL and REELAY_TOKEN');
-  if (process.env.REELAY_TOKEN) return createApiClient(url, process.env.REELAY_TOKEN);
+  if (process.env.REELAY_TOKEN) return createApiClient(url, process.env.REELAY_TOKEN, { signal });
   const secrets = process.env.REELAY_URL ? undefined : await readLocalSecrets(home);
   if (!secrets) throw new UsageError('set REELAY_TOKEN to a bearer token of that deployment');
-  return createApiClient(url, mintToken(secrets, 'admin', 'local'));
+  return createApiClient(url, mintToken(secrets, 'admin', 'local'), { signal });
 }
 
-async function uploadOne(client: ApiClient, request: UploadRequest, isJson: boolean): Promise<boolean> {
+async function uploadOne(
+  client: ApiClient,
+  request: UploadRequest,
+  isJson: boolean,
+  signal: AbortSignal,
+): Promise<'done' | 'failed'> {
   if (!isJson) console.log(request.path);
   try {
     const { size } = await stat(request.path);
-    const shown = await showUpload(client, { ...request, sizeBytes: size }, { isQuiet: isJson });
+    const shown = await showUpload(client, { ...request, sizeBytes: size }, { isQuiet: isJson, signal });
     const { upload, play, watch } = shown;
     if (isJson) {
       const ids = { uploadId: upload.uploadId, videoId: upload.videoId, jobId: upload.jobId };
@@ -72,13 +98,23 @@ async function uploadOne(client: ApiClient, request: UploadRequest, isJson: bool
     } else {
       console.log(playRows(shown).join('\n'));
     }
-    return true;
+    return 'done';
   } catch (error) {
-    const uploadId = error instanceof UploadInterrupted && mayPass(error.cause) ? error.uploadId : undefined;
     const failure = failureOf(error);
+    const uploadId = error instanceof UploadInterrupted && error.isResumable ? error.uploadId : undefined;
     if (isJson) console.log(JSON.stringify({ file: request.path, ok: false, uploadId, error: failure }));
-    else console.error(`${failure.code}: ${failure.detail}`);
-    if (!isJson && uploadId) console.error(`resume with: reelay upload ${request.path} --resume ${uploadId}`);
-    return false;
+    else console.error([`${failure.code}: ${failure.detail}`, ...wayOn(error, uploadId, request)].join('\n'));
+    return 'failed';
   }
+}
+
+/** How to go on after what happened, where there is a way. */
+function wayOn(error: unknown, uploadId: string | undefined, { journal }: UploadRequest): string[] {
+  if (uploadId) {
+    return journal
+      ? ['What has arrived is kept. Run the same command again to go on from there.']
+      : [`What has arrived is kept. Go on with --resume ${uploadId}.`];
+  }
+  const isAfterUpload = error instanceof Interrupted;
+  return isAfterUpload && journal ? ['Run the same command again to go on.'] : [];
 }

@@ -1,173 +1,160 @@
-// One file to a finished upload: streamed from disk, a few parts at a time, each part retried on its own.
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type {
-  CompletedUpload,
-  CreatedUpload,
-  UploadMethod,
-  UploadStatus,
-  VideoInput,
-} from '../../shared/api.ts';
-import { expectedPartSizeBytes } from '../../shared/limits.ts';
-import { type ApiClient, ApiFailure, type Body } from './api-client.ts';
+// One file to a finished upload. It may be ended at any moment and called again with the same journal: what was
+// acknowledged is not sent again.
+import type { CompletedUpload, CreateUpload, UploadMethod, VideoInput } from '../../shared/api.ts';
+import { type ApiClient, ApiFailure } from './api-client.ts';
+import { abandon, type OpenUpload, openUpload } from './open-upload.ts';
+import { PATIENT, type RetryOptions, type RetryPolicy, withRetries } from './retry.ts';
+import { sendParts } from './send-parts.ts';
+import {
+  type FileIdentity,
+  identifyFile,
+  isSameFile,
+  NO_JOURNAL,
+  type UploadJournal,
+} from './upload-journal.ts';
 
 const PARALLEL_PARTS = 4;
-const ATTEMPTS = 6;
-const FIRST_BACKOFF_MS = 300;
-const READ_BYTES = 256 * 1024;
+/** Rounds of sending what completion finds missing. */
+const COMPLETION_ROUNDS = 3;
 
 export type UploadRequest = {
   path: string;
-  method: UploadMethod | 'auto';
+  method: CreateUpload['method'];
   video: VideoInput;
-  /** An upload begun earlier whose stored parts are not sent again. */
-  resumeUploadId?: string;
+  parallelParts?: number | undefined;
+  /** Where the upload is remembered; it stays there when this returns, for what follows the upload. */
+  journal?: UploadJournal | undefined;
+  /** An upload begun elsewhere. */
+  resumeUploadId?: string | undefined;
+};
+
+export type UploadEvents = {
+  /** @param resumedBytes of them were there before this run */
+  onBytes?: (sentBytes: number, resumedBytes: number) => void;
+  /** A sentence for a person. */
+  onNote?: (note: string) => void;
+  /** A failure that may pass, and when the next try is. */
+  onWait?: (error: unknown, delayMs: number) => void;
+  signal?: AbortSignal | undefined;
+  retryPolicy?: RetryPolicy;
 };
 
 export type UploadResult = CompletedUpload & { uploadId: string; method: UploadMethod; sizeBytes: number };
 
-type OpenUpload = CreatedUpload | UploadStatus;
-type OnBytes = (sentBytes: number) => void;
-
-/** An upload that did not finish but may be resumed under its id. */
+/** An upload that did not finish. */
 export class UploadInterrupted extends Error {
   readonly uploadId: string;
+  /** Whether another run can go on with it. */
+  readonly isResumable: boolean;
 
-  constructor(uploadId: string, cause: unknown) {
+  constructor(uploadId: string, isResumable: boolean, cause: unknown) {
     super(`upload ${uploadId} was interrupted`, { cause });
     this.uploadId = uploadId;
+    this.isResumable = isResumable;
   }
 }
 
-/** @param onBytes told the bytes sent so far, as they leave; @throws UploadInterrupted, ApiFailure */
+/** @throws UploadInterrupted, ApiFailure, or the signal's reason before there is an upload */
 export async function uploadFile(
   client: ApiClient,
   request: UploadRequest,
-  onBytes: OnBytes,
+  events: UploadEvents = {},
 ): Promise<UploadResult> {
-  const { size } = await stat(request.path);
-  const upload = request.resumeUploadId
-    ? await client.upload(request.resumeUploadId)
-    : await client.createUpload({
-        filename: basename(request.path),
-        sizeBytes: size,
-        method: request.method,
-        video: request.video,
-      });
-  if ('receivedBytes' in upload && upload.sizeBytes !== size) {
-    const detail = `The upload was begun for ${upload.sizeBytes} bytes, the file has ${size}.`;
-    throw new ApiFailure('upload_size_mismatch', detail, 422);
-  }
+  const { path, journal = NO_JOURNAL } = request;
+  const { signal, onWait, onNote = () => {} } = events;
+  const file = await identifyFile(path);
+  const upload = await openUpload(client, { ...request, file, journal }, { signal, onWait }, onNote);
   const { uploadId, method } = upload;
+  const retry: RetryOptions = { policy: events.retryPolicy ?? PATIENT, signal, onWait };
   try {
-    await sendParts(client, upload, request.path, size, onBytes);
-    const completed = await withRetries(() => client.completeUpload(uploadId));
-    return { ...completed, uploadId, method, sizeBytes: size };
+    await reportKeptEtags(client, upload, journal, retry);
+    const completed = await sendAndComplete({ client, request, journal, events, file, upload, retry });
+    return { ...completed, uploadId, method, sizeBytes: file.sizeBytes };
   } catch (error) {
-    throw new UploadInterrupted(uploadId, error);
+    if (!isOver(error)) throw new UploadInterrupted(uploadId, true, error);
+    await journal.remove();
+    await abandon(client, uploadId);
+    throw new UploadInterrupted(uploadId, false, error);
   }
 }
 
-async function sendParts(
-  client: ApiClient,
-  upload: OpenUpload,
-  path: string,
-  sizeBytes: number,
-  onBytes: OnBytes,
-): Promise<void> {
-  const stored = new Set('receivedBytes' in upload ? upload.parts.map(({ number }) => number) : []);
-  const sent = new Map<number, number>();
-  const report = () => onBytes([...sent.values()].reduce((sum, bytes) => sum + bytes, 0));
-  const sizeOf = (number: number) => expectedPartSizeBytes(number, sizeBytes, upload.partSizeBytes);
-  for (const number of stored) sent.set(number, sizeOf(number));
+type Run = {
+  client: ApiClient;
+  request: UploadRequest;
+  journal: UploadJournal;
+  events: UploadEvents;
+  file: FileIdentity;
+  upload: OpenUpload;
+  retry: RetryOptions;
+};
 
-  const sendPart = async (number: number) => {
-    const isSingle = upload.method === 'single';
-    const body = fileSlice(
-      path,
-      isSingle ? 0 : (number - 1) * upload.partSizeBytes,
-      isSingle ? sizeBytes : sizeOf(number),
-      (bytes) => {
-        sent.set(number, bytes);
-        report();
-      },
-    );
-    await withRetries(() => putOne(client, upload, number, body));
-  };
-  const count = upload.method === 'single' ? 1 : upload.partCount;
-  const waiting = Array.from({ length: count }, (_, index) => index + 1).filter(
-    (number) => !stored.has(number),
-  );
-  await inParallel(waiting, PARALLEL_PARTS, sendPart);
-}
-
-async function putOne(client: ApiClient, upload: OpenUpload, number: number, body: Body): Promise<void> {
-  if (upload.method === 'single') {
-    await client.putContent(upload.uploadId, body);
-  } else if (upload.method === 'multipart') {
-    await client.putPart(upload.uploadId, number, body);
-  } else {
-    // Signed anew for each attempt: an expired signature is one of the reasons to retry.
-    const [part] = await client.presignParts(upload.uploadId, [number]);
-    if (!part) throw new ApiFailure('internal', `No address was given for part ${number}.`, 500);
-    const etag = await client.putPresigned(part, body);
-    await client.reportPart(upload.uploadId, number, etag);
-  }
-}
-
-/** Bytes of a file as a stream that can be opened once per attempt. */
-function fileSlice(path: string, offset: number, sizeBytes: number, onRead: (bytes: number) => void): Body {
-  async function* chunks() {
-    let read = 0;
-    if (sizeBytes === 0) return;
-    const file = createReadStream(path, {
-      start: offset,
-      end: offset + sizeBytes - 1,
-      highWaterMark: READ_BYTES,
-    });
-    for await (const chunk of file) {
-      yield chunk as Uint8Array;
-      read += chunk.length;
-      onRead(read);
-    }
-  }
-  return { sizeBytes, stream: () => ReadableStream.from(chunks()) as ReadableStream<Uint8Array> };
-}
-
-async function withRetries<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let count = 1; ; count += 1) {
+async function sendAndComplete(run: Run): Promise<CompletedUpload> {
+  const { client, upload, retry } = run;
+  const { uploadId, state } = upload;
+  let { held } = upload;
+  for (let round = 1; ; round += 1) {
+    // Past these states every byte has been accepted, and only the answer is missing.
+    if (state === 'created' || state === 'receiving') await sendMissing(run, held);
     try {
-      return await attempt();
+      return await withRetries(() => client.completeUpload(uploadId), retry);
     } catch (error) {
-      if (count >= ATTEMPTS || !mayPass(error)) throw error;
-      const backoffMs = FIRST_BACKOFF_MS * 2 ** (count - 1);
-      await sleep(backoffMs * (0.5 + Math.random()));
+      const isMissing = error instanceof ApiFailure && error.code === 'upload_parts_missing';
+      if (!isMissing || round === COMPLETION_ROUNDS) throw error;
+      const { parts } = await withRetries(() => client.upload(uploadId), retry);
+      held = new Set(parts.map(({ number }) => number));
     }
   }
 }
 
-/** Failures that another try may mend: no connection, overload, a signature that ran out. */
-export function mayPass(error: unknown): boolean {
-  if (!(error instanceof ApiFailure)) return error instanceof TypeError;
-  const isExpiredSignature = error.status === 403 && error.code.startsWith('ExpiredRequest');
-  return error.status >= 500 || error.status === 429 || error.status === 408 || isExpiredSignature;
+async function sendMissing(run: Run, held: ReadonlySet<number>): Promise<void> {
+  const { client, request, journal, events, file, upload, retry } = run;
+  const { entry } = upload;
+  const resumedBytes = bytesOf(upload, file.sizeBytes);
+  await sendParts(client, {
+    ...upload,
+    ...{ held, retry, path: request.path, sizeBytes: file.sizeBytes },
+    parallelParts: request.parallelParts ?? PARALLEL_PARTS,
+    onBytes: (sentBytes) => events.onBytes?.(sentBytes, resumedBytes),
+    keepEtag: async (number, etag) => {
+      if (etag === undefined) delete entry.unreportedEtags[number];
+      else entry.unreportedEtags[number] = etag;
+      await journal.write(entry);
+    },
+  });
+  if (isSameFile(file, await identifyFile(request.path))) return;
+  throw new ApiFailure('file_changed', 'The file changed while it was being uploaded.', 409);
 }
 
-/** Runs `work` over all items, a few at a time; the first failure stops new ones from starting. */
-async function inParallel<T>(items: T[], width: number, work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  let hasFailed = false;
-  const lane = async () => {
-    for (let item = queue.shift(); item !== undefined && !hasFailed; item = queue.shift()) {
-      try {
-        await work(item);
-      } catch (error) {
-        hasFailed = true;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: width }, lane));
+/** Parts that storage acknowledged in an earlier run which ended before it could say so. */
+async function reportKeptEtags(
+  client: ApiClient,
+  { uploadId, entry, held, state }: OpenUpload,
+  journal: UploadJournal,
+  retry: RetryOptions,
+): Promise<void> {
+  const kept = Object.entries(entry.unreportedEtags);
+  if (kept.length === 0 || (state !== 'created' && state !== 'receiving')) return;
+  for (const [key, etag] of kept) {
+    const number = Number(key);
+    if (!held.has(number)) await withRetries(() => client.reportPart(uploadId, number, etag), retry);
+    held.add(number);
+  }
+  entry.unreportedEtags = {};
+  await journal.write(entry);
 }
+
+function bytesOf({ held, partCount, partSizeBytes }: OpenUpload, sizeBytes: number): number {
+  const lastBytes = sizeBytes - (partCount - 1) * partSizeBytes;
+  return held.size * partSizeBytes - (held.has(partCount) ? partSizeBytes - lastBytes : 0);
+}
+
+/** Verdicts on the upload or the file, after which the same upload can never succeed. */
+function isOver(error: unknown): boolean {
+  if (!(error instanceof ApiFailure) || error.isFromStorage) return false;
+  return OVER_CODES.has(error.code) || error.code.startsWith('media_');
+}
+
+const OVER_CODES = new Set([
+  ...['not_found', 'file_changed', 'upload_not_open', 'upload_expired', 'upload_size_mismatch'],
+  ...['upload_part_size_mismatch', 'upload_part_etag_mismatch', 'upload_checksum_mismatch'],
+]);

@@ -7,7 +7,8 @@ export const USAGE = `reelay: the command line of a Reelay deployment
       prints a bearer token for the local stack
 
   reelay upload FILE… [--title T] [--kind movie|episode|video --content-id ID]
-                [--method auto|single|multipart|presigned] [--resume UPLOAD_ID] [--json]
-      uploads, waits for the transcode and prints where to play
+                [--method auto|single|multipart|presigned] [--parallel 4] [--fresh] [--resume UPLOAD_ID] [--json]
+      uploads, waits for the transcode and prints where to play; run again after an interruption it goes on
+      where it stopped (--fresh: from the start). Exit code: 0 done, 1 a file failed, 2 called wrongly, 130 Ctrl-C.
 
   REELAY_URL and REELAY_TOKEN point at a deployment; without them the local stack is used.`;

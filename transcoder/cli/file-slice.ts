@@ -1,0 +1,27 @@
+// A range of a file as a request body that is read again from its start on every attempt.
+import { createReadStream } from 'node:fs';
+import type { Body } from './api-client.ts';
+
+/** Small enough that a slow line still moves something every few seconds. */
+const READ_BYTES = 64 * 1024;
+
+/** @param onRead told how much of this attempt's body has been read */
+export function fileSlice(
+  path: string,
+  offset: number,
+  sizeBytes: number,
+  onRead: (bytes: number) => void,
+): Body {
+  async function* chunks() {
+    let read = 0;
+    onRead(0);
+    if (sizeBytes === 0) return;
+    const range = { start: offset, end: offset + sizeBytes - 1, highWaterMark: READ_BYTES };
+    for await (const chunk of createReadStream(path, range)) {
+      yield chunk as Uint8Array;
+      read += chunk.length;
+      onRead(read);
+    }
+  }
+  return { sizeBytes, stream: () => ReadableStream.from(chunks()) as ReadableStream<Uint8Array> };
+}
