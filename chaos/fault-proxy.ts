@@ -1,23 +1,34 @@
-// A proxy on loopback that loses replies: the server has done the work, the client never hears of it.
+// A proxy on loopback between a client and the stack: it loses replies, so that the server has done the work and
+// the client never hears of it, and holds requests back, so that a client can be ended in the middle of them.
 import { createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type FaultProxy = AsyncDisposable & { url: string; droppedReplies(): number };
+export type FaultProxy = AsyncDisposable & {
+  url: string;
+  /** What was answered, lost replies included, in order. */
+  answers: { method: string; path: string; status: number; isLost: boolean }[];
+};
 
-/** @param isReplyLost asked for each request once the server has answered it */
-export async function startFaultProxy(
-  targetUrl: string,
-  isReplyLost: (method: string, path: string) => boolean,
-): Promise<FaultProxy> {
-  let dropped = 0;
-  const server = createServer((incoming, outgoing) => {
+export type Faults = {
+  /** Asked for each request once the server has answered it. */
+  isReplyLost?: (method: string, path: string) => boolean;
+  /** Awaited before a request goes on to the server. */
+  holdBack?: (method: string, path: string) => Promise<void>;
+};
+
+export async function startFaultProxy(targetUrl: string, faults: Faults): Promise<FaultProxy> {
+  const answers: FaultProxy['answers'] = [];
+  const server = createServer(async (incoming, outgoing) => {
+    const { method = '', url: path = '' } = incoming;
+    await faults.holdBack?.(method, path);
     forward(targetUrl, incoming, outgoing, (answer) => {
-      if (!isReplyLost(incoming.method ?? '', incoming.url ?? '')) {
+      const isLost = faults.isReplyLost?.(method, path) ?? false;
+      answers.push({ method, path, status: answer.statusCode ?? 0, isLost });
+      if (!isLost) {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
         return;
       }
-      dropped += 1;
       // The whole answer first: the work behind it is done by then.
       answer.resume().once('end', () => incoming.socket.destroy());
     });
@@ -25,7 +36,7 @@ export async function startFaultProxy(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    droppedReplies: () => dropped,
+    answers,
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -47,5 +58,7 @@ function forward(
     onAnswer,
   );
   upstream.once('error', () => outgoing.destroy());
+  // A client that is gone takes its request with it.
+  outgoing.once('close', () => upstream.destroy());
   incoming.pipe(upstream);
 }

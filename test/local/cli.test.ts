@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureSecrets, homeAt } from '../../local/home.ts';
-import { barLine } from '../../transcoder/cli/progress-bar.ts';
+import { barLine, createProgressBar } from '../../transcoder/cli/progress-bar.ts';
 import { createTransferMeter, formatBytes, transferNote } from '../../transcoder/cli/transfer-meter.ts';
 
 let folder: string;
@@ -75,6 +75,30 @@ describe('the progress bar', () => {
     expect(barLine('upload', 0, '0 B')).toBe(`  upload        ${'░'.repeat(28)}   0 %   0 B`);
     expect(barLine('upload', 0.5, '')).toBe(`  upload        ${'█'.repeat(14)}${'░'.repeat(14)}  50 %`);
     expect(barLine('upload', 7, '')).toBe(`  upload        ${'█'.repeat(28)} 100 %`);
+  });
+
+  it('stays one line on a terminal, however narrow', () => {
+    for (const columns of [40, 80, 200]) {
+      const written: string[] = [];
+      const out = { isTTY: true, columns, write: (text: string) => written.push(text) };
+      const bar = createProgressBar('upload', out as unknown as NodeJS.WriteStream);
+      bar.update(0.5, '1.2 GB of 2.4 GB, 24.1 MB/s, 12 min 8 s left');
+      bar.finish('2.4 GB in 24 min 3 s');
+      const [line = ''] = written;
+      expect(line.startsWith('\r\u001b[2K  upload')).toBe(true);
+      expect(line.slice(5).length).toBeLessThan(columns);
+      expect(written.join('').match(/\n/g)).toHaveLength(1);
+    }
+  });
+
+  it('is plain lines where nobody looks on', () => {
+    const written: string[] = [];
+    const out = { isTTY: false, write: (text: string) => written.push(text) };
+    const bar = createProgressBar('upload', out as unknown as NodeJS.WriteStream);
+    for (let percent = 0; percent <= 100; percent += 1) bar.update(percent / 100);
+    bar.finish('1.0 MB');
+    expect(written).toHaveLength(5);
+    expect(written.join('')).not.toContain('\r');
   });
 
   it('tells speed and time left of the last seconds, resumed bytes aside', () => {
