@@ -93,6 +93,9 @@ async function takeReportedParts(
 }
 
 async function requireAllParts(db: D1Database, upload: UploadRow): Promise<void> {
+  if (upload.is_length_deferred) {
+    throw new AppError('upload_parts_missing', { detail: 'The length of this upload is not known yet.' });
+  }
   const parts = await partsOf(db, upload.id);
   const held = new Set(parts.map((part) => part.number));
   const missing: number[] = [];

@@ -22,7 +22,7 @@ export type UploadRow = {
   error_detail: string | null;
   created_at: number;
   expires_at: number;
-  /** tus alone: 1 while the length is to come; the size is 0 until then. */
+  /** tus alone: 1 while the length is to come; until then the size is what the quotas have granted. */
   is_length_deferred: 0 | 1;
   tus_metadata: string | null;
   /** Told by D1's own clock, in the query that read the row. */

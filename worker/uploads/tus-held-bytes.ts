@@ -15,20 +15,13 @@ export class HeldBytes {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    this.prepare();
-  }
-
-  /** Makes the tables; once more after everything was deleted. */
-  prepare(): void {
-    this.#storage.sql.exec(
+    storage.sql.exec(
       `CREATE TABLE IF NOT EXISTS parts (
          number INTEGER PRIMARY KEY, size_bytes INTEGER NOT NULL, etag TEXT NOT NULL,
          end_offset INTEGER NOT NULL, is_reported INTEGER NOT NULL DEFAULT 0)`,
     );
-    this.#storage.sql.exec('CREATE INDEX IF NOT EXISTS unreported ON parts (number) WHERE is_reported = 0');
-    this.#storage.sql.exec(
-      'CREATE TABLE IF NOT EXISTS tail (start INTEGER PRIMARY KEY, bytes BLOB NOT NULL)',
-    );
+    storage.sql.exec('CREATE INDEX IF NOT EXISTS unreported ON parts (number) WHERE is_reported = 0');
+    storage.sql.exec('CREATE TABLE IF NOT EXISTS tail (start INTEGER PRIMARY KEY, bytes BLOB NOT NULL)');
   }
 
   /** How many bytes from the start are held; staged ones do not count. */

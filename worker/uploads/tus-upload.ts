@@ -5,17 +5,16 @@
 // and the next one finds an offset that is true, parts that are in R2, and the rest in rows.
 import { DurableObject } from 'cloudflare:workers';
 import { AppError } from '../../shared/errors.ts';
-import { MINUTE_SECONDS, SECOND_MS, uploadPartSizeBytes } from '../../shared/limits.ts';
+import { MINUTE_SECONDS, SECOND_MS } from '../../shared/limits.ts';
 import { createLog, errorFields, type Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
-import { r2FailureOf, withR2Retries } from '../r2.ts';
 import { settleUpload } from './complete.ts';
 import { discardLeftovers } from './discard.ts';
 import { failUpload, moveUpload, recordParts, type UploadRow, uploadOf } from './store.ts';
 import { sizeExceeded, TUS_MAX_BYTES, type TusChunk } from './tus-headers.ts';
-import { HeldBytes, type NextPart } from './tus-held-bytes.ts';
+import { HeldBytes } from './tus-held-bytes.ts';
 import { Intake } from './tus-intake.ts';
-import { declareLength, lengthOf } from './tus-length.ts';
+import { growUpload, lengthOf } from './tus-length.ts';
 import {
   acceptedState,
   offsetConflict,
@@ -24,6 +23,7 @@ import {
   type TusReply,
   type TusState,
 } from './tus-object.ts';
+import { putHeldPart } from './tus-parts.ts';
 
 /** When an upload that has all its bytes is finished again after it failed for reasons of ours. */
 const FINISH_RETRY_MS = 10 * SECOND_MS;
@@ -112,7 +112,12 @@ export class TusUpload extends DurableObject<Env> {
       await this.#finish(upload);
     } else if (upload.is_expired) {
       const error = new AppError('upload_expired', { detail: 'The upload was not completed in time.' });
-      await failUpload(this.env.DB, upload, { from: ['created', 'receiving'], to: 'expired', error });
+      const isExpired = await failUpload(this.env.DB, upload, {
+        from: ['created', 'receiving'],
+        to: 'expired',
+        error,
+      });
+      if (!isExpired) throw new Error('the upload ended otherwise at this very moment');
       log.info('upload.expired', { uploadId });
       await discardLeftovers(this.env, upload, log);
     } else {
@@ -138,22 +143,18 @@ export class TusUpload extends DurableObject<Env> {
       throw new AppError('invalid_request', { detail: 'Upload-Length is less than what is held already.' });
     }
     if ((chunk.contentLengthBytes ?? 0) > roomBytes) throw sizeExceeded(roomBytes);
-    if (upload.is_length_deferred && lengthBytes !== null) {
-      // Parts in R2 have fixed their size; before the first one, the length decides as it always does.
-      const partBytes = this.#held.hasParts ? upload.part_bytes : uploadPartSizeBytes(lengthBytes);
-      await declareLength(this.env.DB, upload, lengthBytes, partBytes);
-      upload = await this.#refreshed(upload);
-      requireTusOpen(upload);
-    }
+    upload = await growUpload(this.env.DB, configOf(this.env), upload, chunk, this.#held.hasParts);
+    requireTusOpen(upload);
     await this.#remember(upload);
     // R2 was unwell before: what waits has to go first, or rows would pile up without end.
     await this.#flush(upload);
     await intake.take(chunk, roomBytes, () => this.#flushSoon(upload));
     if (this.#hasEnded) requireTusOpen(await this.#refreshed(upload));
 
-    if (this.#held.offset === lengthBytes) return this.#finish(upload);
+    const { offset } = this.#held;
+    if (offset === lengthBytes) return this.#finish(upload);
     await this.#flushIfPossible(upload);
-    return { offset: this.#held.offset, lengthBytes };
+    return { offset, lengthBytes };
   }
 
   /** The row as it is now that the turn is ours. @throws AppError when it takes no more bytes. */
@@ -218,7 +219,7 @@ export class TusUpload extends DurableObject<Env> {
   async #flushOnce(upload: UploadRow): Promise<void> {
     const part = this.#held.nextPart(upload.part_bytes, lengthOf(upload));
     if (!part) return;
-    const etag = await this.#putPart(upload, part);
+    const etag = await putHeldPart(this.env, upload, part, this.#held, () => this.#hasEnded);
     if (this.#hasEnded) return;
     this.#held.partStored(part, etag);
   }
@@ -237,37 +238,6 @@ export class TusUpload extends DurableObject<Env> {
       if (this.#hasEnded || isEnding(error)) throw error;
       createLog({ uploadId: upload.id }).warn('tus.flush_failed', errorFields(error));
     }
-  }
-
-  async #putPart(upload: UploadRow, part: NextPart): Promise<string> {
-    const multipart = this.env.MEDIA.resumeMultipartUpload(upload.object_key, upload.r2_upload_id!);
-    try {
-      const stored = await withR2Retries(async () => {
-        const pipe = new FixedLengthStream(part.sizeBytes);
-        const [answer] = await Promise.all([
-          multipart.uploadPart(part.number, pipe.readable),
-          this.#pour(part, pipe.writable),
-        ]);
-        return answer;
-      });
-      return stored.etag;
-    } catch (error) {
-      if (r2FailureOf(error) !== 'no_such_upload') throw error;
-      // Somebody has ended the upload meanwhile; the ledger knows how.
-      requireTusOpen(await this.#refreshed(upload));
-      throw error;
-    }
-  }
-
-  async #pour({ start, sizeBytes }: NextPart, writable: WritableStream): Promise<void> {
-    const writer = writable.getWriter();
-    for (let position = start; position < start + sizeBytes; ) {
-      if (this.#hasEnded) throw new AppError('upload_terminated');
-      const bytes = this.#held.read(position, start + sizeBytes);
-      await writer.write(bytes);
-      position += bytes.byteLength;
-    }
-    await writer.close();
   }
 
   /** Tells D1 which parts R2 holds. */
