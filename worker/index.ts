@@ -2,8 +2,10 @@
 import { createLog } from '../shared/log.ts';
 import { createApp } from './app.ts';
 import type { Env } from './env.ts';
+import { pruneKeys } from './http/idempotency-store.ts';
 import { sweep } from './jobs/sweeper.ts';
 import { expireUploads } from './uploads/expire.ts';
+import { pruneUploadDays } from './uploads/quota.ts';
 import { purgeDeleted } from './videos/delete.ts';
 
 export { ProgressRoom } from './jobs/progress-room.ts';
@@ -17,7 +19,10 @@ export default {
 
   async scheduled(_controller, env) {
     const log = createLog({ cron: crypto.randomUUID() });
-    const chores = [sweep(env, log), expireUploads(env, log), purgeDeleted(env, log)];
+    const chores = [
+      ...[sweep(env, log), expireUploads(env, log), purgeDeleted(env, log)],
+      ...[pruneKeys(env.DB), pruneUploadDays(env.DB)],
+    ];
     const results = await Promise.allSettled(chores);
     // One chore's failure does not keep the others from their work, but the run has failed.
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));

@@ -41,6 +41,14 @@ describe('creating an upload', () => {
     expect(await client.code('POST', '/v1/uploads', of(limitBytes))).toBe('status 201');
   });
 
+  it('takes through the edge what ten thousand bodies hold, where a body is smaller than usual', async () => {
+    const small = { ...env, EDGE_BODY_LIMIT_BYTES: String(16 * MIB) } as unknown as Env;
+    const of = (sizeBytes: number) => ({ filename: 'a.mp4', sizeBytes, method: 'multipart' });
+    expect(await codeOf(await post(small, of(160_000 * MIB + 1)))).toBe('upload_too_large');
+    const largest = await post(small, of(160_000 * MIB));
+    expect(await largest.json()).toMatchObject({ partSizeBytes: 16 * MIB, partCount: 10_000 });
+  });
+
   it('refuses unknown fields and wrong types with the place of each', async () => {
     const client = await clientOf();
     const response = await client.call('POST', '/v1/uploads', {

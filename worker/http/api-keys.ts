@@ -15,19 +15,23 @@ type ApiKeyRow = {
 
 const SECRET_BYTES = 32;
 
+/** A UUID as it stands in a key. */
+export function apiKeyId(uuid: string): string {
+  return uuid.replaceAll('-', '');
+}
+
 export async function insertApiKey(
   db: D1Database,
-  key: { ownerId: string; name: string; role: Role },
+  key: { id: string; ownerId: string; name: string; role: Role },
 ): Promise<ApiKeyInfo & { key: string }> {
-  const id = crypto.randomUUID().replaceAll('-', '');
   const secret = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
   const row = await db
     .prepare(
       'INSERT INTO api_keys (id, owner_id, name, role, secret_hash) VALUES (?, ?, ?, ?, ?) RETURNING *',
     )
-    .bind(id, key.ownerId, key.name, key.role, await hashOf(secret))
+    .bind(key.id, key.ownerId, key.name, key.role, await hashOf(secret))
     .first<ApiKeyRow>();
-  return { ...render(row!), key: `rk_${id}_${toBase64Url(secret)}` };
+  return { ...render(row!), key: `rk_${key.id}_${toBase64Url(secret)}` };
 }
 
 export async function listApiKeys(db: D1Database, ownerId: string): Promise<ApiKeyInfo[]> {

@@ -15,7 +15,8 @@ export async function jsonBody<T>(
   schema: z.ZodType<T>,
   maxBytes = MAX_JSON_BYTES,
 ): Promise<T> {
-  return validated(schema, parseJson(await readText(c.req.raw, maxBytes)));
+  const bytes = await readBytes(c.req.raw, maxBytes);
+  return validated(schema, parseJson(new TextDecoder().decode(bytes)));
 }
 
 /** @throws AppError `invalid_request`, each issue with its path. */
@@ -37,19 +38,20 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string> {
-  if (!request.body) return '';
-  const decoder = new TextDecoder();
-  let text = '';
+/** The whole of a small body. @throws AppError `upload_body_too_large` as soon as it has more than `maxBytes`. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let sizeBytes = 0;
-  for await (const piece of request.body as ReadableStream<Uint8Array>) {
-    sizeBytes += piece.byteLength;
-    if (sizeBytes > maxBytes) {
-      throw new AppError('upload_body_too_large', {
-        detail: `A JSON body may have ${maxBytes / KIB} KiB at most here.`,
-      });
+  if (request.body) {
+    for await (const piece of request.body as ReadableStream<Uint8Array<ArrayBuffer>>) {
+      sizeBytes += piece.byteLength;
+      if (sizeBytes > maxBytes) {
+        throw new AppError('upload_body_too_large', {
+          detail: `The body may have ${maxBytes / KIB} KiB at most here.`,
+        });
+      }
+      pieces.push(piece);
     }
-    text += decoder.decode(piece, { stream: true });
   }
-  return text + decoder.decode();
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }

@@ -13,5 +13,12 @@ export type Caller = {
 
 export type AppEnv = {
   Bindings: Env;
-  Variables: { config: Config; requestId: string; log: Log; caller: Caller };
+  Variables: {
+    config: Config;
+    requestId: string;
+    log: Log;
+    caller: Caller;
+    /** Set by an Idempotency-Key: the id of what the request makes. */
+    resourceId?: string;
+  };
 };

@@ -14,7 +14,7 @@ import type { JobRow } from './store.ts';
  * @throws AppError job_not_finished, job_finished (it succeeded) or video_busy (another job has begun since, or the
  * source is gone).
  */
-export async function retryJob(db: D1Database, row: JobRow): Promise<{ jobId: string }> {
+export async function retryJob(db: D1Database, row: JobRow, jobId: string): Promise<void> {
   if (!isTerminal(row.state)) throw new AppError('job_not_finished');
   if (row.state === 'succeeded') {
     throw new AppError('job_finished', { detail: 'The job has succeeded; there is nothing to retry.' });
@@ -25,7 +25,6 @@ export async function retryJob(db: D1Database, row: JobRow): Promise<{ jobId: st
     .first<{ kind: VideoKind; content_id: string | null }>();
   if (!video) throw new AppError('not_found');
 
-  const jobId = crypto.randomUUID();
   const job = {
     jobId,
     videoId: row.video_id,
@@ -48,5 +47,4 @@ export async function retryJob(db: D1Database, row: JobRow): Promise<{ jobId: st
       detail: 'Another job of this video is at work, or its source is gone.',
     });
   }
-  return { jobId };
 }

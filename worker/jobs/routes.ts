@@ -5,6 +5,8 @@ import { createMiddleware } from 'hono/factory';
 import { AppError } from '../../shared/errors.ts';
 import { requires } from '../http/auth.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
+import { idempotent, newId, repeatable } from '../http/idempotency.ts';
+import { acceptedAnswer } from './accepted-answer.ts';
 import { cancelJob } from './cancel.ts';
 import { drainOutbox } from './outbox.ts';
 import { CALLER_HEADER } from './progress-room.ts';
@@ -21,20 +23,21 @@ export function jobRoutes(): Hono<AppEnv> {
     return c.json(renderJob(row, await liveProgress(c.env, row, c.var.log)));
   });
 
-  app.post('/v1/jobs/:id/retry', requires('uploader'), async (c) => {
-    const { jobId } = await retryJob(c.env.DB, await ownJob(c));
+  app.post('/v1/jobs/:id/retry', requires('uploader'), idempotent(acceptedAnswer), async (c) => {
+    const jobId = newId(c);
+    await retryJob(c.env.DB, await ownJob(c), jobId);
     c.executionCtx.waitUntil(drainOutbox(c.env, c.var.log));
-    return c.json({ jobId }, 202);
+    return acceptedAnswer(c, jobId);
   });
 
-  app.post('/v1/jobs/:id/cancel', requires('uploader'), async (c) => {
+  app.post('/v1/jobs/:id/cancel', requires('uploader'), repeatable, async (c) => {
     const row = await ownJob(c);
     await cancelJob(c.env.DB, row.id);
     c.executionCtx.waitUntil(announceJob(c.env, row.id, c.var.log));
     return c.json(renderJob(await ownJob(c)));
   });
 
-  app.post('/v1/jobs/:id/ticket', async (c) => {
+  app.post('/v1/jobs/:id/ticket', repeatable, async (c) => {
     const row = await ownJob(c);
     const { ticket, expiresAtMs } = await roomOf(c.env, row.id).issueTicket(nameOf(c.var.caller));
     return c.json({ ticket, expiresAt: new Date(expiresAtMs).toISOString() }, 201);

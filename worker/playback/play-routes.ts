@@ -8,6 +8,7 @@ import { type PlayClaims, signToken, type WatchClaims } from '../../shared/sign.
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
+import { idempotent, newId, repeatable } from '../http/idempotency.ts';
 import { highestRung } from './quality-cap.ts';
 import { noteRevoked } from './revocations.ts';
 import {
@@ -27,7 +28,7 @@ const NOT_PLAYABLE_RETRY_SECONDS = 2;
 export function playRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
 
-  app.post('/v1/videos/:id/play', requires('uploader', 'viewer'), async (c) => {
+  app.post('/v1/videos/:id/play', requires('uploader', 'viewer'), idempotent(renewed), async (c) => {
     const video = await ownVideo(c, c.req.param('id'));
     const request = await jsonBody(c, PlayRequest);
     const { outputPrefix, presentation } = video;
@@ -38,7 +39,7 @@ export function playRoutes(): Hono<AppEnv> {
       });
     }
     const session = {
-      id: crypto.randomUUID(),
+      id: newId(c),
       videoId: video.id,
       viewerId: c.var.caller.ownerId,
       deviceId: request.deviceId,
@@ -52,7 +53,7 @@ export function playRoutes(): Hono<AppEnv> {
     return c.json(await answer(c, { ...session, hasPoster: presentation.hasPoster, expiresAt }));
   });
 
-  app.post('/v1/videos/:id/watch-link', requires('uploader'), async (c) => {
+  app.post('/v1/videos/:id/watch-link', requires('uploader'), repeatable, async (c) => {
     const video = await ownVideo(c, c.req.param('id'));
     const exp = Math.floor(Date.now() / 1000) + WATCH_LINK_TTL_SECONDS;
     const claims: WatchClaims = { video: video.id, owner: video.ownerId, exp };
@@ -62,12 +63,9 @@ export function playRoutes(): Hono<AppEnv> {
     return c.json(link, 201);
   });
 
-  app.post('/v1/sessions/:id/renew', requires('uploader', 'viewer'), async (c) => {
-    const session = await ownSession(c, c.req.param('id'));
-    const expiresAt = session.isRevoked ? undefined : await extendSession(c.env.DB, session);
-    if (expiresAt === undefined) throw new AppError('playback_session_revoked');
-    return c.json(await answer(c, { ...session, maxRung: session.maxRung ?? undefined, expiresAt }));
-  });
+  app.post('/v1/sessions/:id/renew', requires('uploader', 'viewer'), repeatable, (c) =>
+    renewed(c, c.req.param('id')),
+  );
 
   app.delete('/v1/sessions/:id', requires('uploader', 'viewer'), async (c) => {
     const session = await ownSession(c, c.req.param('id'));
@@ -77,6 +75,14 @@ export function playRoutes(): Hono<AppEnv> {
   });
 
   return app;
+}
+
+/** The session with all its time before it. */
+async function renewed(c: Context<AppEnv>, sessionId: string): Promise<Response> {
+  const session = await ownSession(c, sessionId);
+  const expiresAt = session.isRevoked ? undefined : await extendSession(c.env.DB, session);
+  if (expiresAt === undefined) throw new AppError('playback_session_revoked');
+  return c.json(await answer(c, { ...session, maxRung: session.maxRung ?? undefined, expiresAt }));
 }
 
 async function ownVideo(c: Context<AppEnv>, videoId: string): Promise<PlayableVideo> {

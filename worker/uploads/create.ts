@@ -50,7 +50,12 @@ export async function createUpload(
     if (r2UploadId) await abortMultipart(env.MEDIA, objectKey, r2UploadId);
     throw error;
   }
-  return renderCreated(config, await uploadOf(env.DB, uploadId, caller.ownerId));
+  const upload = await uploadOf(env.DB, uploadId, caller.ownerId);
+  // A request with the same Idempotency-Key was faster.
+  if (r2UploadId && upload.r2_upload_id !== r2UploadId) {
+    await abortMultipart(env.MEDIA, objectKey, r2UploadId);
+  }
+  return renderCreated(config, upload);
 }
 
 /** The answer to a creation, with URLs that are good from now on. */
@@ -96,7 +101,11 @@ function refuseImpossible(input: NewFile, method: UploadMethod, config: Config):
   }
 }
 
-async function refuseTakenContentId(db: D1Database, ownerId: string, { video }: NewFile): Promise<void> {
+export async function refuseTakenContentId(
+  db: D1Database,
+  ownerId: string,
+  { video }: Pick<NewFile, 'video'>,
+): Promise<void> {
   if (video.contentId === undefined) return;
   const holder = await db
     .prepare('SELECT owner_id FROM contents WHERE kind = ? AND content_id = ?')
@@ -106,7 +115,7 @@ async function refuseTakenContentId(db: D1Database, ownerId: string, { video }: 
 }
 
 /** `customMetadata.uploadId` settles later whose object this is when a reply got lost. */
-async function openMultipart(bucket: R2Bucket, key: string, uploadId: string): Promise<string> {
+export async function openMultipart(bucket: R2Bucket, key: string, uploadId: string): Promise<string> {
   const options = { customMetadata: { uploadId }, httpMetadata: { contentType: 'application/octet-stream' } };
   const multipart = await withR2Retries(() => bucket.createMultipartUpload(key, options));
   return multipart.uploadId;

@@ -139,7 +139,14 @@ function isLengthError(reason: unknown): boolean {
 
 /** Bytes that arrived after the upload was aborted or expired belong to nobody. */
 async function discardLateContent(env: Env, upload: UploadRow, log: Log): Promise<never> {
-  const now = await uploadOf(env.DB, upload.id, upload.owner_id);
+  let now: UploadRow;
+  try {
+    now = await uploadOf(env.DB, upload.id, upload.owner_id);
+  } catch (error) {
+    // Its video has been deleted meanwhile, rows and all: nobody else would ever find these bytes.
+    if (error instanceof AppError && error.code === 'not_found') await discardLeftovers(env, upload, log);
+    throw error;
+  }
   if (hasEndedBadly(now)) await discardLeftovers(env, now, log);
   requireOpen(now);
   throw new AppError('upload_not_open');

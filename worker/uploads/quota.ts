@@ -95,19 +95,7 @@ export async function refuseOverQuota(
   }
 }
 
-/** For the batch that drops the rows of a video: what it brought in today stays counted. */
-export function keepDayBytes(db: D1Database, videoId: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO upload_days (owner_id, day, bytes)
-       SELECT owner_id, created_at / ${DAY_SECONDS}, sum(size_bytes) FROM uploads
-       WHERE video_id = ? AND state = 'accepted' GROUP BY 1, 2
-       ON CONFLICT (owner_id, day) DO UPDATE SET bytes = bytes + excluded.bytes`,
-    )
-    .bind(videoId);
-}
-
-/** Days that are over count for nothing. */
+/** What deleted videos brought in on days that are over counts for nothing. */
 export async function pruneUploadDays(db: D1Database): Promise<void> {
   await db.prepare(`DELETE FROM upload_days WHERE day < unixepoch() / ${DAY_SECONDS}`).run();
 }

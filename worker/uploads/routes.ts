@@ -1,15 +1,23 @@
 // /v1/uploads: three ways to hand over one file.
-import { Hono } from 'hono';
-import { CompleteUpload, CreateUpload, PartEtag, PartNumbers, type UploadStatus } from '../../shared/api.ts';
-import { AppError } from '../../shared/errors.ts';
-import { MIB, MINUTE_SECONDS } from '../../shared/limits.ts';
+import { type Context, Hono } from 'hono';
+import {
+  CompleteUpload,
+  type CreatedUpload,
+  CreateUpload,
+  PartEtag,
+  PartNumbers,
+  type UploadStatus,
+} from '../../shared/api.ts';
+import { MIB } from '../../shared/limits.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
+import { idempotent, newId, repeatable } from '../http/idempotency.ts';
 import { drainOutbox } from '../jobs/outbox.ts';
 import { abortUpload } from './abort.ts';
 import { completeUpload } from './complete.ts';
-import { createUpload } from './create.ts';
+import { createUpload, renderCreated } from './create.ts';
+import { holdsCreationRate } from './creation-rate.ts';
 import { putContent, putPart, reportPart } from './parts.ts';
 import { presignParts } from './presign.ts';
 import { isOpen, type PartRow, partsOf, requireOpen, type UploadRow, uploadOf } from './store.ts';
@@ -22,15 +30,11 @@ export function uploadRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const mayUpload = requires('uploader');
 
-  app.post('/v1/uploads', mayUpload, async (c) => {
-    const { config, caller } = c.var;
-    if (config.RATE_LIMITS === 'on') {
-      const { success } = await c.env.CREATE_LIMIT.limit({ key: caller.ownerId });
-      if (!success) throw new AppError('rate_limited', { retryAfterSeconds: MINUTE_SECONDS });
-    }
-    const created = await createUpload(c.env, config, caller, await jsonBody(c, CreateUpload));
-    c.var.log.info('upload.created', { uploadId: created.uploadId, method: created.method });
-    return c.json(created, 201, { Location: `/v1/uploads/${created.uploadId}` });
+  app.post('/v1/uploads', mayUpload, idempotent(createdAgain), holdsCreationRate, async (c) => {
+    const { config, caller, log } = c.var;
+    const created = await createUpload(c.env, config, caller, await jsonBody(c, CreateUpload), newId(c));
+    log.info('upload.created', { uploadId: created.uploadId, method: created.method });
+    return createdAnswer(c, created);
   });
 
   app.get('/v1/uploads/:id', mayUpload, async (c) => {
@@ -48,7 +52,7 @@ export function uploadRoutes(): Hono<AppEnv> {
     return c.body(null, 204);
   });
 
-  app.post('/v1/uploads/:id/parts', mayUpload, async (c) => {
+  app.post('/v1/uploads/:id/parts', mayUpload, repeatable, async (c) => {
     const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
     requireOpen(upload);
     const { numbers } = await jsonBody(c, PartNumbers);
@@ -68,7 +72,7 @@ export function uploadRoutes(): Hono<AppEnv> {
     return c.body(null, 204);
   });
 
-  app.post('/v1/uploads/:id/complete', mayUpload, async (c) => {
+  app.post('/v1/uploads/:id/complete', mayUpload, repeatable, async (c) => {
     const { config, caller, log } = c.var;
     const input = await jsonBody(c, CompleteUpload, MAX_COMPLETE_BYTES);
     const upload = await uploadOf(c.env.DB, c.req.param('id'), caller.ownerId);
@@ -84,6 +88,15 @@ export function uploadRoutes(): Hono<AppEnv> {
   });
 
   return app;
+}
+
+async function createdAgain(c: Context<AppEnv>, uploadId: string): Promise<Response> {
+  const upload = await uploadOf(c.env.DB, uploadId, c.var.caller.ownerId);
+  return createdAnswer(c, await renderCreated(c.var.config, upload));
+}
+
+function createdAnswer(c: Context<AppEnv>, created: CreatedUpload): Response {
+  return c.json(created, 201, { Location: `/v1/uploads/${created.uploadId}` });
 }
 
 /** NaN for anything but digits; the range is checked where the upload is known. */

@@ -1,5 +1,6 @@
 // Deleting in two steps: the id is gone at once, the objects follow. The rows go last, as long as anything is
 // left in R2 they say where.
+import { DAY_SECONDS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { sourcePrefix, workPrefix } from '../../shared/object-keys.ts';
 import { isTerminal } from '../../shared/states.ts';
@@ -122,6 +123,11 @@ async function mayStillBeWritten(env: Env, videoId: string): Promise<boolean> {
 
 function removeStatements(db: D1Database, videoId: string): D1PreparedStatement[] {
   return [
+    // Deleting gives back storage, not the traffic of the day.
+    `INSERT INTO upload_days (owner_id, day, bytes)
+     SELECT owner_id, created_at / ${DAY_SECONDS}, sum(size_bytes) FROM uploads
+     WHERE video_id = ? AND state = 'accepted' GROUP BY 1, 2
+     ON CONFLICT (owner_id, day) DO UPDATE SET bytes = bytes + excluded.bytes`,
     'DELETE FROM upload_parts WHERE upload_id IN (SELECT id FROM uploads WHERE video_id = ?)',
     'DELETE FROM uploads WHERE video_id = ?',
     'DELETE FROM tasks WHERE job_id IN (SELECT id FROM jobs WHERE video_id = ?)',

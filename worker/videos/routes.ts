@@ -1,15 +1,11 @@
 // /v1/videos: an owner's library.
 import { type Context, Hono } from 'hono';
-import {
-  type AcceptedJob,
-  TranscodeRequest,
-  type Video,
-  type VideoList,
-  VideoPatch,
-} from '../../shared/api.ts';
+import { TranscodeRequest, type Video, type VideoList, VideoPatch } from '../../shared/api.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody, validated } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
+import { idempotent, newId } from '../http/idempotency.ts';
+import { acceptedAnswer } from '../jobs/accepted-answer.ts';
 import { drainOutbox } from '../jobs/outbox.ts';
 import { renderJob } from '../jobs/render.ts';
 import { liveProgress } from '../jobs/room-client.ts';
@@ -71,13 +67,12 @@ export function videoRoutes(): Hono<AppEnv> {
     return new Response(null, response);
   });
 
-  app.post('/v1/videos/:id/transcode', mayManage, async (c) => {
+  app.post('/v1/videos/:id/transcode', mayManage, idempotent(acceptedAnswer), async (c) => {
     const request = await jsonBody(c, TranscodeRequest);
-    const accepted: AcceptedJob = {
-      jobId: await transcodeAgain(c.env.DB, c.var.config, await ownVideo(c), request),
-    };
+    const jobId = newId(c);
+    await transcodeAgain(c.env.DB, c.var.config, await ownVideo(c), request, jobId);
     c.executionCtx.waitUntil(drainOutbox(c.env, c.var.log));
-    return c.json(accepted, 202, { Location: `/v1/jobs/${accepted.jobId}` });
+    return acceptedAnswer(c, jobId);
   });
 
   return app;

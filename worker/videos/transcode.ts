@@ -8,7 +8,6 @@ import { planOptionsOf } from '../jobs/plan-options.ts';
 import { type VideoRow, videoOf } from './store.ts';
 
 /**
- * @returns the new job's id.
  * @throws AppError `video_busy` without a source or while another job of the video is open.
  */
 export async function transcodeAgain(
@@ -16,7 +15,8 @@ export async function transcodeAgain(
   config: Config,
   video: VideoRow,
   request: TranscodeRequest,
-): Promise<string> {
+  jobId: string,
+): Promise<void> {
   const { protection, ...choices } = request;
   if (protection !== undefined && protection !== 'none') {
     throw new AppError('protection_not_available', {
@@ -26,7 +26,6 @@ export async function transcodeAgain(
   if (!video.source_key || !video.source_etag || video.source_bytes === null) {
     throw new AppError('video_busy', { detail: 'The video has no stored source.' });
   }
-  const jobId = crypto.randomUUID();
   const job = {
     jobId,
     videoId: video.id,
@@ -42,7 +41,7 @@ export async function transcodeAgain(
   };
   await db.batch(createJobStatements(db, job, isFreeFor(job)));
   const created = await db.prepare('SELECT 1 FROM jobs WHERE id = ?').bind(jobId).first();
-  if (created) return jobId;
+  if (created) return;
   await videoOf(db, video.id, video.owner_id);
   throw new AppError('video_busy', { detail: 'Another job of this video has not finished.' });
 }
