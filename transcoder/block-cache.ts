@@ -11,6 +11,8 @@ export type BlockCache = AsyncDisposable & {
   read(offset: number, maxLength: number): Promise<Uint8Array>;
   /** Begins to fetch the block that holds `offset`; a failure shows when the block is read. */
   prefetch(offset: number): void;
+  /** Why a block could not be fetched or kept, unless it has been since. */
+  readonly failure: unknown;
   /** Blocks fetched so far, again after eviction included. */
   readonly fetches: number;
 };
@@ -34,6 +36,7 @@ export async function createBlockCache(options: {
   const blocks = new Map<number, Block>();
   const freeSlots: number[] = [];
   const waiting: (() => void)[] = [];
+  const failures = new Map<number, unknown>();
   let usedSlots = 0;
   let fetches = 0;
 
@@ -71,8 +74,14 @@ export async function createBlockCache(options: {
   const load = async (index: number, slot: number): Promise<void> => {
     fetches += 1;
     const start = index * blockBytes;
-    const bytes = await options.fetchBlock(start, Math.min(blockBytes, sizeBytes - start));
-    await writeFully(file, bytes, slot * blockBytes);
+    try {
+      const bytes = await options.fetchBlock(start, Math.min(blockBytes, sizeBytes - start));
+      await writeFully(file, bytes, slot * blockBytes);
+      failures.delete(index);
+    } catch (error) {
+      failures.set(index, error);
+      throw error;
+    }
   };
 
   const release = (index: number, block: Block, isFailed: boolean) => {
@@ -97,6 +106,10 @@ export async function createBlockCache(options: {
   const loading = new Set<Promise<void>>();
 
   return {
+    get failure() {
+      return failures.values().next().value;
+    },
+
     get fetches() {
       return fetches;
     },

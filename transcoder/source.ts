@@ -15,7 +15,7 @@ export type Source = AsyncDisposable & {
   sizeBytes: number;
   /** @throws RangeError outside the object, AppError where R2 fails. */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** A failed read from R2 that no later one has made good: ffmpeg itself can only say "Input/output error". */
+  /** A block that could not be had, and has not been since: ffmpeg itself can only say "Input/output error". */
   readonly failure: unknown;
 };
 
@@ -30,21 +30,11 @@ export async function openSource(
   options: { cacheBytes?: number } = {},
 ): Promise<Source> {
   const { sizeBytes } = source;
-  const failures = new Map<number, unknown>();
   const cache = await createBlockCache({
     path: scratch.path('source.cache'),
     sizeBytes,
     budgetBytes: Math.min(options.cacheBytes ?? DEFAULT_CACHE_BYTES, sizeBytes + BLOCK_BYTES),
-    async fetchBlock(offset, length) {
-      try {
-        const bytes = await r2.getRange(source.key, offset, length, source.etag);
-        failures.delete(offset);
-        return bytes;
-      } catch (error) {
-        failures.set(offset, error);
-        throw error;
-      }
-    },
+    fetchBlock: (offset, length) => r2.getRange(source.key, offset, length, source.etag),
   });
 
   const path = `/${randomBytes(24).toString('hex')}`;
@@ -62,7 +52,7 @@ export async function openSource(
     url: `http://127.0.0.1:${port}${path}`,
     sizeBytes,
     get failure() {
-      return failures.values().next().value;
+      return cache.failure;
     },
     read: (offset, length) => readFully(cache, sizeBytes, offset, length),
     async [Symbol.asyncDispose]() {

@@ -2,13 +2,20 @@
 import { AppError, type ErrorCode, isMediaError } from '../shared/errors.ts';
 import type { TaskFailure } from '../shared/messages.ts';
 import { FfmpegError } from './ffmpeg/ffmpeg-error.ts';
+import { DiskTooSmall } from './scratch.ts';
+
+const NO_SPACE = /No space left on device/;
 
 /**
  * @param sourceFailure a failed read of the source, if there was one. It outranks the rest: to ffmpeg an
  * outage of the storage looks like a damaged file, and a verdict on the file is final.
  */
 export function describeFailure(error: unknown, sourceFailure: unknown): TaskFailure {
-  if (sourceFailure instanceof AppError) return ofAppError(sourceFailure);
+  return describe(sourceFailure ?? error);
+}
+
+function describe(error: unknown): TaskFailure {
+  if (isDiskFull(error)) return { code: 'encode_resources', kind: 'retryable', detail: diskDetail(error) };
   const appError = causeOf(error, AppError);
   const ffmpegError = causeOf(error, FfmpegError);
   const isVerdict = appError !== undefined && isMediaError(appError.code);
@@ -19,9 +26,6 @@ export function describeFailure(error: unknown, sourceFailure: unknown): TaskFai
   if (ffmpegError) {
     const detail = `The encoder stopped with code ${ffmpegError.exitCode ?? 'unknown'}.`;
     return { code: 'encode_failed', kind: 'retryable', detail };
-  }
-  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC') {
-    return { code: 'encode_resources', kind: 'retryable', detail: "The transcoder's disk is full." };
   }
   return { code: 'internal', kind: 'retryable', detail: 'Something unexpected stopped the transcoder.' };
 }
@@ -39,6 +43,17 @@ function resourcesDetail(error: FfmpegError): string {
   if (error.isTimeout) return 'The encoder took too long or stood still.';
   if (error.isOutOfMemory) return 'The encoder needed more memory than it may use.';
   return `The encoder was ended by ${error.signal}.`;
+}
+
+/** Not counted like a lack of memory: the same task may find room elsewhere, or here a little later. */
+function isDiskFull(error: unknown): boolean {
+  if (error instanceof DiskTooSmall) return true;
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC') return true;
+  return causeOf(error, FfmpegError)?.stderrTail.some((line) => NO_SPACE.test(line)) ?? false;
+}
+
+function diskDetail(error: unknown): string {
+  return error instanceof DiskTooSmall ? error.message : "The transcoder's disk is full.";
 }
 
 /** The first of its kind on the chain of causes. */

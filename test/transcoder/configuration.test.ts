@@ -124,6 +124,12 @@ describe('describeFailure', () => {
       'encode_resources',
       'retryable',
     ],
+    [
+      'a full disk that ffmpeg met',
+      ffmpeg({ stderrTail: ['av_interleaved_write_frame(): No space left on device'] }),
+      'encode_resources',
+      'retryable',
+    ],
     ['anything else', 'text', 'internal', 'retryable'],
   ])('tells %s by its code and kind, and no path of ours', (_name, error, code, kind) => {
     const failure = describeFailure(error, undefined);
@@ -134,6 +140,7 @@ describe('describeFailure', () => {
   test('blames the storage rather than the file when a read failed', () => {
     const verdict = new AppError('media_malformed');
     expect(describeFailure(verdict, new AppError('storage_unavailable')).kind).toBe('retryable');
+    expect(describeFailure(verdict, Object.assign(new Error(), { code: 'ENOSPC' })).kind).toBe('retryable');
     expect(describeFailure(verdict, undefined).kind).toBe('media');
   });
 });

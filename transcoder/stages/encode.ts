@@ -5,12 +5,13 @@ import type { Log } from '../../shared/log.ts';
 import type { InitFacts, SegmentFacts, TaskFacts } from '../../shared/messages.ts';
 import { videoStem } from '../../shared/object-keys.ts';
 import { chunkFrameRange, type Plan, type PlannedChunk, type PlannedRendition } from '../../shared/plan.ts';
-import { segmentFrameRange } from '../../shared/timeline.ts';
+import { frameSeconds, segmentFrameRange } from '../../shared/timeline.ts';
 import { runEncoder } from '../encoder-run.ts';
 import { chunkCommand, type FrameRun } from '../ffmpeg/args.ts';
 import { GrowingFile } from '../isobmff/growing-file.ts';
 import { assembleSegment } from '../isobmff/segment.ts';
 import { requireOnGrid, type VideoSegment, videoSegments } from '../isobmff/video-grid.ts';
+import { requireDisk } from '../scratch.ts';
 import { createSegmentStore, type SegmentStore } from '../segment-store.ts';
 import type { TaskContext } from '../task-context.ts';
 
@@ -75,6 +76,7 @@ async function encodeMissing(
     context.scratch.path(`${rendition.name}-${run.firstFrame}.mp4`);
   const input = { url: context.source.url, threads: context.threads };
   let nextSegment = firstMissing;
+  await requireDisk(context.scratch, outputBytes(plan, run));
 
   await using files = new AsyncDisposableStack();
   await runEncoder<SegmentOfRungs>(
@@ -100,6 +102,13 @@ async function encodeMissing(
   );
   if (nextSegment < chunk.firstSegment + chunk.segmentCount) throw tooShort(plan, nextSegment);
   context.progress(chunkFrames.endFrame - chunkFrames.firstFrame);
+}
+
+/** The most that the rungs' files, which grow until the run ends, can come to. */
+function outputBytes(plan: Plan, { firstFrame, endFrame }: FrameRun): number {
+  const seconds = frameSeconds(endFrame - firstFrame, plan.fps);
+  const bits = plan.renditions.map(({ maxBitrateBps, bufferBits }) => maxBitrateBps * seconds + bufferBits);
+  return bits.reduce((sum, rung) => sum + rung, 0) / 8;
 }
 
 /** Segments complete on every rung; ends with the first that is missing on one. */
