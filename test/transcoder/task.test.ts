@@ -10,6 +10,8 @@ import { claimOf, problem } from './wire-stand-in.ts';
 
 const stage = useTranscoder();
 
+const untilTidy = () => until(() => readdir(stage.scratch.directory)).toEqual([]);
+
 describe('a task', () => {
   test('has a directory, the source and the numbers of this machine, and leaves nothing behind', async () => {
     stage.wire.claims.push(claimOf('chunk:7'));
@@ -22,7 +24,7 @@ describe('a task', () => {
     });
     await until(() => stage.wire.to('/internal/done').length).toBe(1);
     expect(seen).toMatchObject({ threads: 1, limits: LIMITS, claim: { task: { name: 'chunk:7' } } });
-    expect(await readdir(stage.scratch.directory)).toEqual([]);
+    await untilTidy();
   });
 
   test.each([
@@ -66,6 +68,7 @@ describe('a task', () => {
       return DONE;
     });
     await until(() => stage.wire.to('/internal/done').length).toBe(1);
+    await untilTidy(); // the lease is let go after that
     const beats = stage.wire.to('/internal/heartbeat').length;
     await delay(200);
     expect(stage.wire.to('/internal/heartbeat').length).toBeLessThanOrEqual(beats + 1);
