@@ -26,6 +26,8 @@ export type StackOptions = {
   cronSeconds: number;
   /** Variables of the Worker over those of wrangler.toml, such as LEASE_SECONDS. */
   variables?: Record<string, string>;
+  /** Variables of every transcoder, such as IMPORT_ALLOW_LOOPBACK. */
+  transcoderVariables?: Record<string, string>;
   /** Told as each part is up. */
   onReady?: (part: string, detail: string, startedAtMs: number) => void;
   /** Gives the start up. */
@@ -110,7 +112,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const transcoders: Child[] = [];
     const startTranscoder = async () => {
       const index = transcoders.length;
-      const child = await launch(transcoderCommand({ home, index, url, queueUrl, secrets }));
+      const variables = options.transcoderVariables ?? {};
+      const place = { home, index, url, queueUrl, secrets, variables };
+      const child = await launch(transcoderCommand(place));
       transcoders.push(child);
       return child;
     };

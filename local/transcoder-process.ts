@@ -11,9 +11,18 @@ export type TranscoderPlace = {
   url: string;
   queueUrl: string;
   secrets: LocalSecrets;
+  /** Over what the local stack sets. */
+  variables: Record<string, string>;
 };
 
-export function transcoderCommand({ home, index, url, queueUrl, secrets }: TranscoderPlace): ChildCommand {
+export function transcoderCommand({
+  home,
+  index,
+  url,
+  queueUrl,
+  secrets,
+  variables,
+}: TranscoderPlace): ChildCommand {
   return {
     name: `transcoder-${index}`,
     command: process.execPath,
@@ -32,6 +41,7 @@ export function transcoderCommand({ home, index, url, queueUrl, secrets }: Trans
       SCRATCH_DIR: home.scratch,
       HEALTH_PORT: '0',
       POLL_MAX_MS: '1000',
+      ...variables,
     },
     logFile: join(home.logs, `transcoder-${index}.log`),
     termination: 'leader',

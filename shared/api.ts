@@ -127,6 +127,22 @@ export type CompleteUpload = z.infer<typeof CompleteUpload>;
 export const CompletedUpload = z.object({ videoId: z.string(), jobId: z.string() });
 export type CompletedUpload = z.infer<typeof CompletedUpload>;
 
+/** Exactly one of `url` and `bucketKey`, a key of the deployment's own bucket. */
+export const CreateImport = z
+  .object({
+    url: z.string().min(1).optional(),
+    bucketKey: z.string().min(1).max(1024).optional(),
+    video: VideoInput.default({}),
+  })
+  .strict()
+  .refine(({ url, bucketKey }) => (url === undefined) !== (bucketKey === undefined), {
+    message: 'name either url or bucketKey',
+  });
+export type CreateImport = z.infer<typeof CreateImport>;
+
+export const CreatedImport = z.object({ videoId: z.string(), jobId: z.string() });
+export type CreatedImport = z.infer<typeof CreatedImport>;
+
 // Videos and jobs
 
 export const ApiError = z.object({ code: z.string(), detail: z.string() });

@@ -24,7 +24,7 @@ export type ClaimRequest = z.infer<typeof ClaimRequest>;
 
 export const TaskClaim = z.object({
   jobId: z.string(),
-  /** `plan`, `chunk:3`, `audio:0`, `finish`. */
+  /** `import`, `plan`, `chunk:3`, `audio:0`, `finish`. */
   name: z.string(),
   kind: TaskKind,
   index: z.int(),
@@ -43,6 +43,33 @@ export const StorageAccess = z.object({
 });
 export type StorageAccess = z.infer<typeof StorageAccess>;
 
+// POST /internal/import/begin: the file is about to be read from its first byte; what was stored of it before is
+// given up, and the task's mark is 0 again.
+export const ImportBegin = z.object({
+  /** Strong etag or date of the last change; absent where the file cannot be resumed. */
+  validator: z.string().max(1024).optional(),
+  sizeBytes: z.int().min(1).optional(),
+});
+export type ImportBegin = z.infer<typeof ImportBegin>;
+
+/** The multipart upload a file goes into, in parts of this size but the last. */
+export const ImportTarget = z.object({ r2UploadId: z.string(), partSizeBytes: z.int().min(1) });
+export type ImportTarget = z.infer<typeof ImportTarget>;
+
+/** What an `import` task fetches: either a URL or a key of the deployment's own bucket. */
+export const ImportOrder = z.object({
+  url: z.string().optional(),
+  bucketKey: z.string().optional(),
+  maxBytes: z.int().min(1),
+  /** Until the import has taken too long, over all its attempts. */
+  secondsLeft: z.int(),
+  /** Ports that https may use. */
+  ports: z.array(z.int()),
+  /** What earlier attempts have begun: `task.mark` whole parts of this file are durable. */
+  begun: ImportTarget.extend(ImportBegin.shape).optional(),
+});
+export type ImportOrder = z.infer<typeof ImportOrder>;
+
 export const Claim = z.object({
   jobToken: z.string(),
   leaseSeconds: z.number(),
@@ -60,6 +87,8 @@ export const Claim = z.object({
     /** Where this job's generation is written, with a trailing slash. */
     outputPrefix: z.string(),
     options: PlanOptions,
+    /** Of an `import` task alone; its job has no source yet but the key to store it under. */
+    import: ImportOrder.optional(),
   }),
   storage: StorageAccess,
 });
@@ -73,8 +102,10 @@ export const LeaseAnswer = z.object({
 });
 
 // POST /internal/commit: segment number `mark` (counted from 1 within the task) is durable. Exactly one more
-// than the ledger's mark; repeating the last commit is answered 200.
-export const Commit = z.object({ mark: z.int().min(1) });
+// than the ledger's mark; repeating the last commit is answered 200. An import commits parts, with what R2 said.
+export const ImportedPart = z.object({ etag: z.string().min(1).max(1024), sizeBytes: z.int().min(1) });
+export type ImportedPart = z.infer<typeof ImportedPart>;
+export const Commit = z.object({ mark: z.int().min(1), part: ImportedPart.optional() });
 export const CommitAnswer = z.object({ mark: z.int() });
 
 /** The part of a plan the ledger and the display need. */
@@ -95,6 +126,9 @@ export type PlanSummary = z.infer<typeof PlanSummary>;
 // POST /internal/plan: ends the plan task and creates the others.
 export const PlanReport = z.object({ summary: PlanSummary });
 
+// POST /internal/imported: all parts are committed; ends the import task and makes the object the job's source.
+export const ImportReport = z.object({ sizeBytes: z.int().min(1) });
+
 // POST /internal/done: ends a chunk or audio task whose segments and facts are all durable.
 export const TaskDone = z.object({ mark: z.int().min(0) });
 
@@ -111,7 +145,11 @@ export type TaskFailure = z.infer<typeof TaskFailure>;
 // POST /internal/release: a draining transcoder gives the task back at once.
 
 // POST /internal/progress: for display only, about once a second, never stored in D1.
-export const TaskProgress = z.object({ framesDone: z.int().min(0) });
+export const TaskProgress = z.union([
+  z.object({ framesDone: z.int().min(0) }),
+  z.object({ bytesDone: z.int().min(0) }),
+]);
+export type TaskProgress = z.infer<typeof TaskProgress>;
 
 /** What a finished generation is; stored with the video and rendered into API answers. */
 export const Presentation = z.object({

@@ -2,6 +2,11 @@
 // never from a file name or other client text (a contentId has passed its schema).
 import type { VideoKind } from './api.ts';
 
+/** Whether a key of the bucket is this system's own, so that nobody outside may name it. */
+export function isOwnKey(key: string): boolean {
+  return ['sources/', 'work/', 'hls/'].some((prefix) => key.startsWith(prefix));
+}
+
 export function sourcePrefix(videoId: string): string {
   return `sources/${videoId}/`;
 }

@@ -36,6 +36,8 @@ const TranscoderEnv = z.object({
   POLL_MAX_MS: z.coerce.number().min(10).default(5000),
   /** The ledger is asked without a ticket this often, should one have been lost. */
   IDLE_CLAIM_MS: z.coerce.number().min(100).default(15_000),
+  /** `on`: imports may reach this very machine, by http too. For tests of a stack on one machine alone. */
+  IMPORT_ALLOW_LOOPBACK: z.enum(['on', 'off']).default('off'),
 });
 export type TranscoderEnv = z.infer<typeof TranscoderEnv>;
 

@@ -6,10 +6,14 @@ import {
   type ClaimRequest,
   CommitAnswer,
   HelloAnswer,
+  type ImportBegin,
+  type ImportedPart,
+  ImportTarget,
   LeaseAnswer,
   type PlanSummary,
   type Presentation,
   type TaskFailure,
+  type TaskProgress,
 } from '../shared/messages.ts';
 import { withRetries } from './retry.ts';
 
@@ -25,14 +29,17 @@ export type LedgerClient = {
 export type TaskLedger = {
   /** Not repeated by itself: the next beat comes soon enough. */
   heartbeat(): Promise<{ leaseSeconds: number }>;
-  commit(mark: number): Promise<void>;
+  /** `part` where the task is an import. */
+  commit(mark: number, part?: ImportedPart): Promise<void>;
+  beginImport(file: ImportBegin): Promise<ImportTarget>;
+  reportImport(sizeBytes: number): Promise<void>;
   reportPlan(summary: PlanSummary): Promise<void>;
   reportDone(mark: number): Promise<void>;
   publish(presentation: Presentation): Promise<void>;
   fail(failure: TaskFailure): Promise<void>;
   release(): Promise<void>;
   /** For display; not repeated. */
-  progress(framesDone: number): Promise<void>;
+  progress(progress: TaskProgress): Promise<void>;
 };
 
 const RETRY_DELAYS_MS = [200, 400, 800, 1600, 3200];
@@ -84,13 +91,16 @@ export function createLedgerClient(options: {
           token = jobToken ?? token;
           return { leaseSeconds };
         },
-        commit: async (mark) => void CommitAnswer.parse(await insist('commit', token, { mark })),
+        commit: async (mark, part) =>
+          void CommitAnswer.parse(await insist('commit', token, { mark, ...(part && { part }) })),
+        beginImport: async (file) => ImportTarget.parse(await insist('import/begin', token, file)),
+        reportImport: async (sizeBytes) => void (await insist('imported', token, { sizeBytes })),
         reportPlan: async (summary) => void (await insist('plan', token, { summary })),
         reportDone: async (mark) => void (await insist('done', token, { mark })),
         publish: async (presentation) => void (await insist('publish', token, { presentation })),
         fail: async (failure) => void (await insist('fail', token, failure)),
         release: async () => void (await insist('release', token, {})),
-        progress: async (framesDone) => void (await post('progress', token, { framesDone })),
+        progress: async (progress) => void (await post('progress', token, progress)),
       };
     },
   };

@@ -57,7 +57,7 @@ async function main(env: TranscoderEnv): Promise<void> {
             scratchRoot,
             sourceCacheBytes: env.SOURCE_CACHE_BYTES,
             log,
-            runTask,
+            runTask: (context) => runTask(context, { allowLoopback: env.IMPORT_ALLOW_LOOPBACK === 'on' }),
           },
           drain,
         ),

@@ -5,6 +5,7 @@ import { type PlanSummary, type Presentation, TaskFacts } from '../shared/messag
 import { audioFactsKey, CERTIFICATE, chunkFactsKey, planKey } from '../shared/object-keys.ts';
 import { chunkFrameRange, Plan, planJob } from '../shared/plan.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
+import { type ImportSettings, importSource } from './importer/import-task.ts';
 import { encodeAudio } from './stages/audio.ts';
 import { certify } from './stages/certify.ts';
 import { encodeChunk } from './stages/encode.ts';
@@ -17,12 +18,18 @@ import type { TaskContext } from './task-context.ts';
 
 /** What the ledger is told when a task has done its work. */
 export type TaskOutcome =
+  | { kind: 'imported'; sizeBytes: number }
   | { kind: 'planned'; summary: PlanSummary }
   | { kind: 'done'; mark: number }
   | { kind: 'published'; presentation: Presentation };
 
-export function runTask(context: TaskContext): Promise<TaskOutcome> {
+export function runTask(
+  context: TaskContext,
+  imports: ImportSettings = { allowLoopback: false },
+): Promise<TaskOutcome> {
   switch (context.claim.task.kind) {
+    case 'import':
+      return fetchSource(context, imports);
     case 'plan':
       return makePlan(context);
     case 'chunk':
@@ -32,6 +39,10 @@ export function runTask(context: TaskContext): Promise<TaskOutcome> {
     case 'finish':
       return finishJob(context);
   }
+}
+
+async function fetchSource(context: TaskContext, imports: ImportSettings): Promise<TaskOutcome> {
+  return { kind: 'imported', sizeBytes: await importSource(context, imports) };
 }
 
 async function makePlan(context: TaskContext): Promise<TaskOutcome> {

@@ -7,6 +7,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { AppError } from '../shared/errors.ts';
 import type { StorageAccess } from '../shared/messages.ts';
@@ -21,6 +22,12 @@ export type R2 = {
   /** @throws AppError `source_changed` where the object has another etag or is gone. */
   getRange(key: string, offset: number, length: number, etag: string): Promise<Uint8Array>;
   head(key: string): Promise<{ sizeBytes: number; etag: string } | undefined>;
+  /**
+   * Stores a part of a multipart upload that the Worker has opened; putting it again replaces it.
+   * @returns the part's etag.
+   * @throws AppError `upload_not_open` where the multipart upload is gone.
+   */
+  uploadPart(key: string, r2UploadId: string, number: number, bytes: Uint8Array): Promise<string>;
   list(prefix: string): Promise<{ key: string; sizeBytes: number; etag: string }[]>;
 };
 
@@ -95,12 +102,9 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
   return {
     async putOnce(Key, bytes, ContentType) {
       const ChecksumSHA256 = createHash('sha256').update(bytes).digest('base64');
-      const timeoutMs = PUT_TIMEOUT_MS + Math.ceil(bytes.byteLength / PUT_BYTES_PER_MS);
       const command = { Bucket, Key, Body: bytes, ContentType, ChecksumSHA256, IfNoneMatch: '*' };
       try {
-        await retried(() =>
-          client.send(new PutObjectCommand(command), { abortSignal: AbortSignal.timeout(timeoutMs) }),
-        );
+        await retried(() => client.send(new PutObjectCommand(command), { abortSignal: putTimeout(bytes) }));
         return 'stored';
       } catch (error) {
         if (statusOf(error) === 412) return 'exists';
@@ -147,6 +151,21 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
       }
     },
 
+    async uploadPart(Key, UploadId, PartNumber, bytes) {
+      // RFC 1864: R2 refuses a part that arrives otherwise than it left.
+      const ContentMD5 = createHash('md5').update(bytes).digest('base64');
+      const command = { Bucket, Key, UploadId, PartNumber, Body: bytes, ContentMD5 };
+      try {
+        const answer = await retried(() =>
+          client.send(new UploadPartCommand(command), { abortSignal: putTimeout(bytes) }),
+        );
+        return bareEtag(answer.ETag ?? '');
+      } catch (error) {
+        if (statusOf(error) === 404) throw new AppError('upload_not_open', { cause: error });
+        throw error;
+      }
+    },
+
     async list(Prefix) {
       const found: { key: string; sizeBytes: number; etag: string }[] = [];
       let ContinuationToken: string | undefined;
@@ -174,6 +193,10 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
 /** R2's bindings give etags bare, its S3 API in quotes. */
 export function bareEtag(etag: string): string {
   return etag.replace(/^W\//, '').replaceAll('"', '');
+}
+
+function putTimeout(bytes: Uint8Array): AbortSignal {
+  return AbortSignal.timeout(PUT_TIMEOUT_MS + Math.ceil(bytes.byteLength / PUT_BYTES_PER_MS));
 }
 
 class TruncatedRead extends Error {}

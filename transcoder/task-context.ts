@@ -1,6 +1,6 @@
 // What every stage is given.
 import type { Log } from '../shared/log.ts';
-import type { Claim } from '../shared/messages.ts';
+import type { Claim, ImportBegin, ImportedPart, ImportTarget } from '../shared/messages.ts';
 import type { RunLimits } from './ffmpeg/sandbox.ts';
 import type { R2 } from './r2.ts';
 import type { Scratch } from './scratch.ts';
@@ -9,6 +9,7 @@ import type { Source } from './source.ts';
 export type TaskContext = {
   claim: Claim;
   r2: R2;
+  /** Empty while an import has yet to fetch it. */
   source: Source;
   scratch: Scratch;
   /** Aborted when the lease is lost or the transcoder drains: stop at once, nothing counts any more. */
@@ -16,10 +17,12 @@ export type TaskContext = {
   threads: number;
   limits: RunLimits;
   log: Log;
-  /** Segment number `mark` of the task (from 1) is durable. Called in order, once each. */
-  commit(mark: number): Promise<void>;
-  /** Frames of this task done so far, for display. */
-  progress(framesDone: number): void;
+  /** Segment (of an import: part) number `mark` of the task, from 1, is durable. Called in order, once each. */
+  commit(mark: number, part?: ImportedPart): Promise<void>;
+  /** Where an import's file goes that is read from its first byte. */
+  beginImport(file: ImportBegin): Promise<ImportTarget>;
+  /** Frames of this task done so far, or bytes of an import, for display. */
+  progress(done: number): void;
 };
 
 /** A text object of a generation, by its name inside it. */

@@ -35,8 +35,16 @@ function ofAppError({ code, detail }: AppError): TaskFailure {
   return { code, kind, detail: detail.slice(0, 4000) };
 }
 
+const IMPORT_ENDINGS: ReadonlySet<ErrorCode> = new Set([
+  'upload_empty',
+  'quota_exceeded',
+  'daily_quota_exceeded',
+]);
+
 function isSourceAtFault(code: ErrorCode): boolean {
-  return isMediaError(code) || code === 'source_changed' || code === 'upload_checksum_mismatch';
+  if (isMediaError(code) || code === 'source_changed' || code === 'upload_checksum_mismatch') return true;
+  // An import makes its own further attempts before it says how it ended; a full quota is no less final.
+  return code.startsWith('import_') || IMPORT_ENDINGS.has(code);
 }
 
 function resourcesDetail(error: FfmpegError): string {

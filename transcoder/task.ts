@@ -2,6 +2,7 @@
 import type { Log } from '../shared/log.ts';
 import { errorFields } from '../shared/log.ts';
 import type { Claim, StorageAccess } from '../shared/messages.ts';
+import type { TaskKind } from '../shared/states.ts';
 import type { Capacity } from './capacity.ts';
 import { FfmpegError } from './ffmpeg/ffmpeg-error.ts';
 import { keepLease, type Lease } from './lease.ts';
@@ -52,8 +53,9 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
       threads: tools.capacity.threads,
       limits: tools.capacity.limits,
       log,
-      commit: (mark) => judged(lease, ledger.commit(mark)),
-      progress: progressReporter(ledger, log),
+      commit: (mark, part) => judged(lease, ledger.commit(mark, part)),
+      beginImport: (file) => judged(lease, ledger.beginImport(file)),
+      progress: progressReporter(ledger, task.kind, log),
     });
     signal.throwIfAborted();
     await judged(lease, report(ledger, outcome));
@@ -67,6 +69,8 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
 
 function report(ledger: TaskLedger, outcome: TaskOutcome): Promise<void> {
   switch (outcome.kind) {
+    case 'imported':
+      return ledger.reportImport(outcome.sizeBytes);
     case 'planned':
       return ledger.reportPlan(outcome.summary);
     case 'done':
@@ -106,16 +110,18 @@ async function judged<T>(lease: Lease, call: Promise<T>): Promise<T> {
 }
 
 /** Sends the newest number at most once a second; losing one costs nothing. */
-function progressReporter(ledger: TaskLedger, log: Log): (framesDone: number) => void {
+function progressReporter(ledger: TaskLedger, kind: TaskKind, log: Log): (done: number) => void {
   let sentAtMs = Number.NEGATIVE_INFINITY;
   let hasComplained = false;
-  return (framesDone) => {
+  return (done) => {
     if (performance.now() - sentAtMs < PROGRESS_INTERVAL_MS) return;
     sentAtMs = performance.now();
-    ledger.progress(framesDone).catch((error: unknown) => {
-      if (!hasComplained) log.warn('progress.failed', errorFields(error));
-      hasComplained = true;
-    });
+    ledger
+      .progress(kind === 'import' ? { bytesDone: done } : { framesDone: done })
+      .catch((error: unknown) => {
+        if (!hasComplained) log.warn('progress.failed', errorFields(error));
+        hasComplained = true;
+      });
   };
 }
 

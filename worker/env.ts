@@ -1,7 +1,8 @@
 // The Worker's bindings and its configuration, parsed once per isolate. All problems are reported together.
 import { z } from 'zod';
 import { EncoderPreset } from '../shared/api.ts';
-import { EDGE_BODY_LIMIT_BYTES, TIB } from '../shared/limits.ts';
+import { DEFAULT_IMPORT_PORTS } from '../shared/import-url.ts';
+import { DAY_SECONDS, EDGE_BODY_LIMIT_BYTES, EDGE_MULTIPART_MAX_BYTES, TIB } from '../shared/limits.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
 import type { TusUpload } from './uploads/tus-upload.ts';
@@ -69,6 +70,21 @@ const Config = z
     MAX_OPEN_UPLOADS: Quota.default(1000),
     MAX_BYTES_PER_DAY: Quota.default(20 * TIB),
     MAX_STORAGE_BYTES: Quota.default(0),
+    /** One import: bytes at most, seconds from its first attempt on, and the ports https may use. */
+    IMPORT_MAX_BYTES: z.coerce
+      .number()
+      .int()
+      .positive()
+      .max(EDGE_MULTIPART_MAX_BYTES)
+      .default(EDGE_MULTIPART_MAX_BYTES),
+    IMPORT_MAX_SECONDS: z.coerce.number().int().positive().default(DAY_SECONDS),
+    IMPORT_PORTS: z
+      .string()
+      .regex(/^\d{1,5}(,\d{1,5})*$/, 'is a list of port numbers')
+      .default(DEFAULT_IMPORT_PORTS.join(','))
+      .transform((text) => text.split(',').map(Number)),
+    /** `on`: URLs of this very machine, by http too. For tests of a stack on one machine alone. */
+    IMPORT_ALLOW_LOOPBACK: z.enum(['on', 'off']).default('off'),
   })
   .refine((config) => config.JWT_SECRET || config.JWT_JWKS_URL, {
     message: 'JWT_SECRET or JWT_JWKS_URL is needed',

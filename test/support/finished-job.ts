@@ -42,6 +42,7 @@ export async function makeFinishedJob(): Promise<FinishedJob> {
       log: silent(),
     },
     commit: async () => undefined,
+    beginImport: () => Promise.reject(new Error('this is no import')),
     progress: () => undefined,
   });
   const facts: JobFacts = { chunks: [], audio: [] };

@@ -13,7 +13,11 @@ const VARIABLES = { LEASE_SECONDS: '6', HEARTBEAT_SECONDS: '1', RATE_LIMITS: 'of
 export type TestStack = Awaited<ReturnType<typeof startStack>>;
 
 /** @param options.env variables of the Worker over the test stack's own */
-export async function startStack(options: { transcoders: number; env?: Record<string, string> }) {
+export async function startStack(options: {
+  transcoders: number;
+  env?: Record<string, string>;
+  transcoderEnv?: Record<string, string>;
+}) {
   const home: Home = homeAt(await mkdtemp(join(tmpdir(), 'reelay-stack-')));
   const stack = await startLocalStack({
     home,
@@ -22,6 +26,7 @@ export async function startStack(options: { transcoders: number; env?: Record<st
     isReset: false,
     cronSeconds: 1,
     variables: { ...VARIABLES, ...options.env },
+    transcoderVariables: options.transcoderEnv ?? {},
   });
   const transcoderAt = (index: number) => {
     const child = stack.transcoders[index];

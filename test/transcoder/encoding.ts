@@ -72,6 +72,7 @@ export async function onFile<Result>(
     threads: 1,
     limits: LIMITS,
     log: { ...silent, info: () => {}, warn: () => {} },
+    beginImport: () => Promise.reject(new Error('this is no import')),
     commit: async (committed) => {
       commits.push(committed);
     },

@@ -4,6 +4,9 @@ import type { R2 } from '../../transcoder/r2.ts';
 
 export type MemoryR2 = R2 & {
   objects: Map<string, Uint8Array>;
+  /** Parts of multipart uploads, by key and upload id, then by number. */
+  parts: Map<string, Map<number, Uint8Array>>;
+  failPart: ((number: number) => Error | undefined) | undefined;
   /** Offsets of ranged reads, in order. */
   reads: number[];
   failWhen: ((offset: number) => Error | undefined) | undefined;
@@ -18,6 +21,8 @@ export function memoryR2(objects: Record<string, Uint8Array> = {}): MemoryR2 {
   };
   return {
     objects: stored,
+    parts: new Map(),
+    failPart: undefined,
     reads: [],
     failWhen: undefined,
     async putOnce(key, bytes) {
@@ -37,6 +42,13 @@ export function memoryR2(objects: Record<string, Uint8Array> = {}): MemoryR2 {
     async head(key) {
       const bytes = stored.get(key);
       return bytes && { sizeBytes: bytes.length, etag: 'etag' };
+    },
+    async uploadPart(key, r2UploadId, number, bytes) {
+      const failure = this.failPart?.(number);
+      if (failure) throw failure;
+      const name = `${key} ${r2UploadId}`;
+      this.parts.set(name, (this.parts.get(name) ?? new Map()).set(number, bytes.slice()));
+      return `etag-${number}`;
     },
     async list(prefix) {
       return [...stored]

@@ -66,6 +66,7 @@ async function run(
     limits: LIMITS,
     log: createLog(),
     commit: async (done) => void commits.push(done),
+    beginImport: () => Promise.reject(new Error('this is no import')),
     progress: () => undefined,
   });
   return { outcome, commits };

@@ -79,7 +79,7 @@ describe('the ledger client', () => {
     await task.reportDone(4);
     await task.fail({ code: 'media_malformed', detail: 'Damaged.', kind: 'media' });
     await task.release();
-    await task.progress(12);
+    await task.progress({ framesDone: 12 });
     expect(new Set(wire.calls.map(({ token }) => token))).toEqual(new Set(['job-token']));
     expect(wire.calls.map(({ path, body }) => [path.replace('/internal/', ''), body])).toEqual([
       ['commit', { mark: 1 }],

@@ -7,6 +7,7 @@ import { signToken } from '../../shared/sign.ts';
 import type { TaskKind } from '../../shared/states.ts';
 import type { Config } from '../env.ts';
 import { type HeldTask, newToken } from './guard.ts';
+import { importOrderOf } from './imports.ts';
 
 /** A job token outlives its lease by this factor; heartbeats bring a fresh one. */
 const TOKEN_LEASES = 20;
@@ -95,6 +96,7 @@ export async function claimTask(
       },
       outputPrefix: job.output_prefix,
       options: PlanOptions.parse(JSON.parse(job.options)),
+      ...(task.kind === 'import' && { import: await importOrderOf(db, task.jobId, config) }),
     },
     storage,
   };

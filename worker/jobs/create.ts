@@ -13,6 +13,8 @@ export type NewJob = {
   options: PlanOptions;
   source: JobSource;
   outputPrefix: string;
+  /** An import has no source yet but the key to store it under; `plan` follows when it is there. */
+  firstTask?: 'plan' | 'import';
 };
 
 /** Whether a video can have one more job: it has this very source, and no other job is at work on it. */
@@ -25,8 +27,8 @@ export function isFreeFor(job: NewJob): Guard {
 }
 
 /**
- * Inserts the job, its `plan` task and a ticket, and moves the video to `processing` unless it has something
- * published. Every statement holds `guard`; running the batch again changes nothing.
+ * Inserts the job, its first task and a ticket, and moves the video to `processing` (`uploading` while its source
+ * is fetched) unless it has something published. Every statement holds `guard`; running the batch again changes nothing.
  */
 export function createJobStatements(db: D1Database, job: NewJob, guard: Guard): D1PreparedStatement[] {
   // A repeat after the job has moved on must not touch the video again.
@@ -34,6 +36,7 @@ export function createJobStatements(db: D1Database, job: NewJob, guard: Guard): 
     sql: `EXISTS (SELECT 1 FROM jobs WHERE id = ? AND state = 'queued') AND (${guard.sql})`,
     params: [job.jobId, ...guard.params],
   };
+  const firstTask = job.firstTask ?? 'plan';
   return [
     db
       .prepare(
@@ -58,16 +61,16 @@ export function createJobStatements(db: D1Database, job: NewJob, guard: Guard): 
     db
       .prepare(
         `INSERT INTO tasks (job_id, name, kind, idx, state, not_before)
-         SELECT ?, 'plan', 'plan', 0, 'ready', unixepoch() WHERE ${isQueued.sql}
+         SELECT ?, ?, ?, 0, 'ready', unixepoch() WHERE ${isQueued.sql}
          ON CONFLICT (job_id, name) DO NOTHING`,
       )
-      .bind(job.jobId, ...isQueued.params),
+      .bind(job.jobId, firstTask, firstTask, ...isQueued.params),
     ticketStatement(db, { id: `ticket:${job.jobId}:created`, jobId: job.jobId }, isQueued),
     db
       .prepare(
-        `UPDATE videos SET state = 'processing', error_code = NULL, error_detail = NULL
+        `UPDATE videos SET state = ?, error_code = NULL, error_detail = NULL
          WHERE id = ? AND state NOT IN ('playable', 'ready', 'deleting') AND ${isQueued.sql}`,
       )
-      .bind(job.videoId, ...isQueued.params),
+      .bind(firstTask === 'import' ? 'uploading' : 'processing', job.videoId, ...isQueued.params),
   ];
 }

@@ -31,6 +31,14 @@ export function endJobStatements(
            AND (${guard.sql})`,
       )
       .bind(end.code, end.detail, jobId, end.state, jobId, ...guard.params),
+    // An import's bytes are an upload that nothing will come of; the cron of the uploads deletes them.
+    db
+      .prepare(
+        `UPDATE uploads SET state = 'rejected', error_code = ?, error_detail = ?, has_leftovers = 1
+         WHERE id = (SELECT upload_id FROM imports WHERE job_id = ?) AND state IN ('created', 'receiving')
+           AND EXISTS (SELECT 1 FROM jobs WHERE id = ? AND state = ?) AND (${guard.sql})`,
+      )
+      .bind(end.code, end.detail, jobId, jobId, end.state, ...guard.params),
     db
       .prepare(
         `UPDATE tasks SET state = 'cancelled', lease_until = 0, worker_id = NULL

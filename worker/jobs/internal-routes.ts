@@ -20,11 +20,12 @@ import { acceptPlan } from './accept-plan.ts';
 import { type AttemptEnd, endAttempt } from './attempt.ts';
 import { claimTask, signJobToken } from './claim.ts';
 import type { HeldTask } from './guard.ts';
+import { commitPart } from './imports.ts';
 import { commitSegment, completeTask, heartbeat } from './ledger.ts';
 import { drainOutbox } from './outbox.ts';
 import { publishJob } from './publish.ts';
 import { type Reaped, reapLapsed, reapWorker } from './reap.ts';
-import { announceJob, reportFrames } from './room-client.ts';
+import { announceJob, reportDone } from './room-client.ts';
 import { keepContainerAwake } from './transcoder-container.ts';
 
 const DETAIL_CHARS = 1000;
@@ -61,10 +62,12 @@ export function internalRoutes(): Hono<AppEnv> {
 
   app.post('/internal/commit', async (c) => {
     const held = await heldTask(c);
-    const { mark } = await jsonBody(c, Commit);
+    const { mark, part } = await jsonBody(c, Commit);
     const { config, log } = c.var;
-    const committed = await commitSegment(c.env.DB, held, mark, config.LEASE_SECONDS);
-    c.executionCtx.waitUntil(reportFrames(c.env, held.jobId, held.task, committed.framesDone, log));
+    const committed = part
+      ? await commitPart(c.env.DB, held, mark, part, config.LEASE_SECONDS)
+      : await commitSegment(c.env.DB, held, mark, config.LEASE_SECONDS);
+    c.executionCtx.waitUntil(reportDone(c.env, held.jobId, held.task, committed.framesDone, log));
     return c.json({ mark: committed.mark });
   });
 
@@ -101,8 +104,9 @@ export function internalRoutes(): Hono<AppEnv> {
 
   app.post('/internal/progress', async (c) => {
     const held = await heldTask(c);
-    const { framesDone } = await jsonBody(c, TaskProgress);
-    c.executionCtx.waitUntil(reportFrames(c.env, held.jobId, held.task, framesDone, c.var.log));
+    const progress = await jsonBody(c, TaskProgress);
+    const done = 'bytesDone' in progress ? progress.bytesDone : progress.framesDone;
+    c.executionCtx.waitUntil(reportDone(c.env, held.jobId, held.task, done, c.var.log));
     return c.json({});
   });
 
@@ -125,7 +129,7 @@ const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
 });
 
 /** @throws AppError unauthorized or token_expired. Whether the lease still holds is the ledger's to say. */
-async function heldTask(c: Context<AppEnv>): Promise<HeldTask> {
+export async function heldTask(c: Context<AppEnv>): Promise<HeldTask> {
   const claims = await verifyToken('job', bearerOf(c), c.var.config.SIGNING_KEYS, JobClaims);
   if (!claims) throw new AppError('unauthorized', { detail: 'This call needs the job token of a claim.' });
   if (claims.exp <= Date.now() / 1000) throw new AppError('token_expired');
@@ -151,7 +155,7 @@ function attemptEndOf(failure: TaskFailure): AttemptEnd {
 }
 
 /** Logs a transition and lets its tickets and its news go out after the answer. */
-function afterTransition(
+export function afterTransition(
   c: Context<AppEnv>,
   held: HeldTask,
   event: string,

@@ -1,16 +1,17 @@
 // What a progress room knows of its job, and how news changes it. Pure. Nothing here ever goes back: late or
 // repeated news cannot lower the percentage or revive an ended job.
 import type { ApiError, JobEvent } from '../../shared/api.ts';
-import { estimateEtaSeconds, runningProgress } from '../../shared/progress.ts';
+import { estimateEtaSeconds, type ImportDone, runningProgress } from '../../shared/progress.ts';
 import { isTerminal, type JobState } from '../../shared/states.ts';
 
-/** The ledger's word, read from D1. Chunks alone count as work. */
+/** The ledger's word, read from D1. Chunks and the fetching of a source count as work. */
 export type JobNews = {
   jobId: string;
   videoId: string;
   state: JobState;
   stage: string;
   startedAtMs?: number;
+  import?: ImportDone;
   totalFrames?: number;
   chunks: Record<string, { frames: number; framesDone: number }>;
   error?: ApiError;
@@ -18,7 +19,7 @@ export type JobNews = {
 
 export type LiveJob = JobNews & { percent: number };
 
-const STAGES = ['queued', 'planning', 'encoding', 'finishing'];
+const STAGES = ['queued', 'importing', 'planning', 'encoding', 'finishing'];
 
 /** The room's picture after hearing from the ledger. */
 export function withNews(live: LiveJob | undefined, news: JobNews): LiveJob {
@@ -31,11 +32,27 @@ export function withNews(live: LiveJob | undefined, news: JobNews): LiveJob {
       framesDone: Math.max(chunk.framesDone, chunks[name]?.framesDone ?? 0),
     };
   }
-  return withPercent({ ...(isLate ? live : { ...live, ...news }), chunks, percent: live?.percent ?? 0 });
+  const fetched = fetchedMost(live?.import, news.import);
+  return withPercent({
+    ...(isLate ? live : { ...live, ...news }),
+    ...(fetched && { import: fetched }),
+    chunks,
+    percent: live?.percent ?? 0,
+  });
 }
 
-/** The room's picture after a transcoder told how far a task is. */
+function fetchedMost(before: ImportDone | undefined, news: ImportDone | undefined): ImportDone | undefined {
+  if (!before || !news) return news ?? before;
+  // A file that is begun again has a size of its own; the percentage does not fall with it.
+  return { sizeBytes: news.sizeBytes, bytesDone: Math.max(before.bytesDone, news.bytesDone) };
+}
+
+/** The room's picture after a transcoder told how far a task is, in frames or, for an import, in bytes. */
 export function withFrames(live: LiveJob, task: string, framesDone: number): LiveJob {
+  if (task === 'import' && live.import && !isTerminal(live.state)) {
+    const bytesDone = Math.max(live.import.bytesDone, framesDone);
+    return withPercent({ ...live, import: { ...live.import, bytesDone } });
+  }
   const chunk = live.chunks[task];
   if (!chunk || isTerminal(live.state)) return live;
   const done = Math.min(chunk.frames, Math.max(chunk.framesDone, framesDone));
@@ -74,11 +91,10 @@ function withPercent(live: LiveJob): LiveJob {
 
 function currentPercent(live: LiveJob): number {
   if (live.state === 'succeeded') return 100;
-  if (live.totalFrames === undefined) return 0;
   const framesDone = Object.fromEntries(
     Object.entries(live.chunks).map(([name, chunk]) => [name, chunk.framesDone]),
   );
-  return runningProgress({ totalFrames: live.totalFrames, framesDone });
+  return runningProgress({ import: live.import, totalFrames: live.totalFrames, framesDone });
 }
 
 function rank(stage: string): number {

@@ -1,7 +1,7 @@
 // A job row as the API shows it.
 import type { ApiError, Job } from '../../shared/api.ts';
 import { PlanSummary } from '../../shared/messages.ts';
-import { runningProgress } from '../../shared/progress.ts';
+import { type ImportDone, runningProgress } from '../../shared/progress.ts';
 import type { JobRow } from './store.ts';
 
 /** What only the progress room knows: finer than segments, and how long it will take. */
@@ -29,6 +29,7 @@ export function renderJob(row: JobRow, live?: LiveProgress): Job {
 /** Where a job stands, in one word: its state, or while it runs what is being done. */
 export function stageOf(row: JobRow): string {
   if (row.state !== 'running') return row.state;
+  if (row.import_state !== null && row.import_state !== 'done') return 'importing';
   if (row.plan === null) return 'planning';
   return row.finish_state === 'blocked' ? 'encoding' : 'finishing';
 }
@@ -37,9 +38,19 @@ export function jobError(row: JobRow): ApiError | undefined {
   return row.error_code === null ? undefined : { code: row.error_code, detail: row.error_detail ?? '' };
 }
 
+/** How much of its source a job has fetched; undefined for one whose source was there before. */
+export function importOf(row: JobRow): ImportDone | undefined {
+  if (row.import_state === null) return undefined;
+  const sizeBytes = row.import_bytes ?? 0;
+  return { sizeBytes, bytesDone: row.import_state === 'done' ? sizeBytes : (row.import_bytes_done ?? 0) };
+}
+
 function durableProgress(row: JobRow): number {
-  if (row.total_frames === null) return 0;
-  return runningProgress({ totalFrames: row.total_frames, framesDone: { all: row.frames_done } });
+  return runningProgress({
+    import: importOf(row),
+    totalFrames: row.total_frames ?? undefined,
+    framesDone: { all: row.frames_done },
+  });
 }
 
 function taskCounts(row: JobRow): { done: number; total: number } {

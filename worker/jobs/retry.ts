@@ -5,7 +5,8 @@ import { AppError } from '../../shared/errors.ts';
 import { generationPrefix } from '../../shared/object-keys.ts';
 import { PlanOptions } from '../../shared/plan.ts';
 import { isTerminal } from '../../shared/states.ts';
-import { createJobStatements, isFreeFor } from './create.ts';
+import { createJobStatements, isFreeFor, type NewJob } from './create.ts';
+import { importAgain } from './imports.ts';
 import type { JobRow } from './store.ts';
 
 /**
@@ -38,13 +39,19 @@ export async function retryJob(db: D1Database, row: JobRow, jobId: string): Prom
     },
     outputPrefix: generationPrefix(video.kind, video.content_id ?? row.video_id, jobId),
   };
-  const results = await db.batch([
-    ...createJobStatements(db, job, isFreeFor(job)),
-    db.prepare('SELECT 1 FROM jobs WHERE id = ?').bind(jobId),
-  ]);
-  if (!results.at(-1)?.results[0]) {
+  // A job that failed before its source was here fetches it again.
+  const isCreated = row.source_etag === '' ? importAgain(db, row.id, job) : createOn(db, job);
+  if (!(await isCreated)) {
     throw new AppError('video_busy', {
       detail: 'Another job of this video is at work, or its source is gone.',
     });
   }
+}
+
+async function createOn(db: D1Database, job: NewJob): Promise<boolean> {
+  const results = await db.batch([
+    ...createJobStatements(db, job, isFreeFor(job)),
+    db.prepare('SELECT 1 FROM jobs WHERE id = ?').bind(job.jobId),
+  ]);
+  return results.at(-1)!.results.length > 0;
 }

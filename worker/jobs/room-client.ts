@@ -5,7 +5,7 @@ import { errorFields, type Log } from '../../shared/log.ts';
 import type { Env } from '../env.ts';
 import type { JobNews } from './live-job.ts';
 import type { ProgressRoom } from './progress-room.ts';
-import { jobError, type LiveProgress, stageOf } from './render.ts';
+import { importOf, jobError, type LiveProgress, stageOf } from './render.ts';
 import { chunkFrames, type JobRow, jobById } from './store.ts';
 
 export function roomOf(env: Env, jobId: string): DurableObjectStub<ProgressRoom> {
@@ -22,19 +22,19 @@ export async function announceJob(env: Env, jobId: string, log: Log): Promise<vo
   }
 }
 
-/** Tells the room how many frames a task has done. Never rejects: meant for `waitUntil`. */
-export async function reportFrames(
+/** Tells the room how many frames (of an import: bytes) a task has done. Never rejects: meant for `waitUntil`. */
+export async function reportDone(
   env: Env,
   jobId: string,
   task: string,
-  frames: number,
+  done: number,
   log: Log,
 ): Promise<void> {
   try {
     const room = roomOf(env, jobId);
-    if (await room.report(task, frames)) return;
+    if (await room.report(task, done)) return;
     await announceJob(env, jobId, log);
-    await room.report(task, frames);
+    await room.report(task, done);
   } catch (error) {
     log.warn('room.report_failed', { jobId, ...errorFields(error) });
   }
@@ -61,6 +61,7 @@ export async function newsOf(env: Env, row: JobRow): Promise<JobNews> {
     stage: stageOf(row),
     ...(row.started_at === null ? {} : { startedAtMs: row.started_at * 1000 }),
     ...(row.total_frames === null ? {} : { totalFrames: row.total_frames }),
+    ...(importOf(row) && { import: importOf(row)! }),
     chunks: await chunkFrames(env.DB, row.id),
     ...(error ? { error } : {}),
   };

@@ -28,6 +28,11 @@ export type JobRow = {
   tasks_done: number;
   frames_done: number;
   finish_state: TaskState | null;
+  /** Of a job that fetches its source: null for others, and once the tasks are pruned. */
+  import_state: TaskState | null;
+  /** 0 while unknown. */
+  import_bytes: number | null;
+  import_bytes_done: number | null;
 };
 
 /** Frames of a chunk that are durable for certain: the task's row as SQL. */
@@ -40,8 +45,12 @@ function selectJobs(condition: string): string {
       count(t.name) AS tasks_total,
       coalesce(sum(t.state = 'done'), 0) AS tasks_done,
       coalesce(sum(CASE WHEN t.kind = 'chunk' THEN ${DURABLE_FRAMES_SQL} END), 0) AS frames_done,
-      max(CASE WHEN t.name = 'finish' THEN t.state END) AS finish_state
+      max(CASE WHEN t.name = 'finish' THEN t.state END) AS finish_state,
+      max(CASE WHEN t.name = 'import' THEN t.state END) AS import_state,
+      u.size_bytes AS import_bytes,
+      max(CASE WHEN t.name = 'import' THEN min(u.size_bytes, t.mark * u.part_bytes) END) AS import_bytes_done
     FROM jobs j LEFT JOIN tasks t ON t.job_id = j.id
+    LEFT JOIN imports i ON i.job_id = j.id LEFT JOIN uploads u ON u.id = i.upload_id
     WHERE ${condition} GROUP BY j.id`;
 }
 

@@ -35,7 +35,7 @@ export async function finishUpload(
         detail: `${object.size} bytes arrived, ${upload.size_bytes} were declared.`,
       });
     }
-    sniffContainer(await readHead(env.MEDIA, object), object.size);
+    await sniffObject(env.MEDIA, object);
   } catch (error) {
     if (error instanceof AppError && isVerdict(error.code)) return reject(env, upload, error, log);
     throw error;
@@ -43,7 +43,7 @@ export async function finishUpload(
   return accept(env, config, upload, object, log);
 }
 
-function isVerdict(code: ErrorCode): boolean {
+export function isVerdict(code: ErrorCode): boolean {
   return code === 'upload_size_mismatch' || isMediaError(code);
 }
 
@@ -139,6 +139,11 @@ async function outcomeOfOther(env: Env, upload: UploadRow, log: Log): Promise<Co
   if (hasEndedBadly(now)) await discardLeftovers(env, now, log);
   if (now.state === 'rejected') throw storedError(now);
   throw new AppError(now.state === 'expired' ? 'upload_expired' : 'upload_not_open');
+}
+
+/** @throws AppError media_… where the object begins like no video. */
+export async function sniffObject(bucket: R2Bucket, object: R2Object): Promise<void> {
+  sniffContainer(await readHead(bucket, object), object.size);
 }
 
 async function readHead(bucket: R2Bucket, object: R2Object): Promise<Uint8Array> {

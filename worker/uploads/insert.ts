@@ -9,7 +9,7 @@ export type NewUpload = {
   uploadId: string;
   videoId: string;
   ownerId: string;
-  method: UploadMethod;
+  method: UploadMethod | 'import';
   filename: string;
   /** What the quotas are asked for. */
   sizeBytes: number;
@@ -22,13 +22,22 @@ export type NewUpload = {
   tus?: { isLengthDeferred: boolean; metadata: string | null };
 };
 
-/** @throws AppError `quota_exceeded`, `daily_quota_exceeded`; then nothing is written. */
-export async function insertUpload(db: D1Database, limits: QuotaLimits, upload: NewUpload): Promise<void> {
+/**
+ * @param also statements of the same batch, guarded by the upload's row
+ * @throws AppError `quota_exceeded`, `daily_quota_exceeded`; then nothing is written.
+ */
+export async function insertUpload(
+  db: D1Database,
+  limits: QuotaLimits,
+  upload: NewUpload,
+  also: D1PreparedStatement[] = [],
+): Promise<void> {
   let isInserted: boolean;
   try {
     const results = await db.batch([
       videoStatement(db, limits, upload),
       uploadStatement(db, upload),
+      ...also,
       db.prepare('SELECT 1 FROM uploads WHERE id = ?').bind(upload.uploadId),
     ]);
     isInserted = results.at(-1)!.results.length > 0;

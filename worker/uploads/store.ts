@@ -33,10 +33,10 @@ export type PartRow = { number: number; size_bytes: number; etag: string };
 
 const COLUMNS = '*, expires_at <= unixepoch() AS is_expired';
 
-/** @throws AppError `not_found`, also for another owner's upload. */
+/** @throws AppError `not_found`, also for another owner's upload and for an import, which has no client. */
 export async function uploadOf(db: D1Database, id: string, ownerId: string): Promise<UploadRow> {
   const row = await db
-    .prepare(`SELECT ${COLUMNS} FROM uploads WHERE id = ? AND owner_id = ?`)
+    .prepare(`SELECT ${COLUMNS} FROM uploads WHERE id = ? AND owner_id = ? AND method <> 'import'`)
     .bind(id, ownerId)
     .first<UploadRow>();
   if (!row) throw new AppError('not_found', { detail: 'There is no such upload.' });
