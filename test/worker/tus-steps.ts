@@ -123,6 +123,10 @@ export async function refusalOf(response: Response | Promise<Response>): Promise
   return answer.headers.get('Reelay-Error-Code') ?? codeOf(answer);
 }
 
+export function tusPathOf({ uploadId }: { uploadId: string }): string {
+  return `/v1/tus/${uploadId}`;
+}
+
 export function uploadIdOf(path: string): string {
   return path.split('/').at(-1)!;
 }
@@ -145,7 +149,11 @@ export async function storedBytes(path: string): Promise<ArrayBuffer> {
 }
 
 /** A tus upload as other methods describe theirs, for tests that are about all of them. */
-export async function createdByTus(client: Client, sizeBytes: number, metadata: Record<string, string>) {
+export async function createdByTus(
+  client: Client,
+  { sizeBytes, filename, sha256 }: { sizeBytes: number; filename: string; sha256?: unknown },
+): Promise<CreatedUpload> {
+  const metadata = { filename, ...(sha256 !== undefined && { sha256: String(sha256) }) };
   const path = await begin(client, sizeBytes, { 'Upload-Metadata': metadataOf(metadata) });
   const row = await rowOf(path);
   return {

@@ -1,11 +1,13 @@
 // How a client of each upload method hands over a file, as steps a test can leave out or spoil.
 import { env } from 'cloudflare:test';
+import { expect } from 'vitest';
 import type { CompletedUpload, CreatedUpload, UploadMethod, UploadStatus } from '../../shared/api.ts';
 import { MIB } from '../../shared/limits.ts';
 import { toHex } from '../../shared/sign.ts';
 import type { Client } from './api-client.ts';
+import { createdByTus, patch, tusPathOf } from './tus-steps.ts';
 
-export const METHODS: UploadMethod[] = ['single', 'multipart', 'presigned'];
+export const METHODS: UploadMethod[] = ['single', 'multipart', 'presigned', 'tus'];
 
 /** Begins like an MP4; what follows differs from place to place, so that a misplaced part would show. */
 export function videoBytes(sizeBytes: number): Uint8Array<ArrayBuffer> {
@@ -21,8 +23,13 @@ export function sizeFor(method: UploadMethod): number {
   return method === 'single' ? 100_000 : 2 * 8 * MIB + 12_345;
 }
 
-export function create(client: Client, sizeBytes: number, more: object = {}): Promise<CreatedUpload> {
+export function create(
+  client: Client,
+  sizeBytes: number,
+  more: { method?: UploadMethod; filename?: string; [field: string]: unknown } = {},
+): Promise<CreatedUpload> {
   const json = { filename: 'holiday.mp4', sizeBytes, ...more };
+  if (json.method === 'tus') return createdByTus(client, json);
   return client.json<CreatedUpload>(201, 'POST', '/v1/uploads', { json });
 }
 
@@ -47,6 +54,12 @@ export async function sendPart(
   if (created.method === 'presigned') {
     const etag = await putPresigned(created, number, body);
     await client.json(204, 'PUT', `${base}/parts/${number}/etag`, { json: { etag: `"${etag}"` } });
+  }
+  if (created.method === 'tus') {
+    const offset = (number - 1) * created.partSizeBytes;
+    const { status } = await patch(client, tusPathOf(created), offset, body);
+    // The last byte completes the upload: its verdict may come here, and again from `complete`.
+    expect(number === created.partCount ? [204, 422] : [204]).toContain(status);
   }
 }
 
@@ -85,7 +98,11 @@ export function statusOf(client: Client, created: CreatedUpload): Promise<Upload
 }
 
 /** Creates, sends and completes. */
-export async function uploaded(client: Client, bytes = videoBytes(50_000), more: object = {}) {
+export async function uploaded(
+  client: Client,
+  bytes = videoBytes(50_000),
+  more: Parameters<typeof create>[2] = {},
+) {
   const created = await create(client, bytes.length, more);
   await sendAll(client, created, bytes);
   return { ...created, ...(await complete(client, created)) };
