@@ -30,6 +30,9 @@ export const UPLOAD_TTL_SECONDS = DAY_SECONDS;
 /** Bytes read from the start of an object to tell its container. */
 export const SNIFF_BYTES = 64 * KIB;
 
+/** Bytes of either end of a file that preflight looks at. */
+export const PREFLIGHT_PIECE_BYTES = 256 * KIB;
+
 /** What a source may be. Above it the file is refused with a media_ code. */
 export const MEDIA_LIMITS = {
   maxWidth: 8192,

@@ -14,6 +14,7 @@ import { opsRoutes } from './ops/routes.ts';
 import { mediaRoutes } from './playback/media-routes.ts';
 import { playRoutes } from './playback/play-routes.ts';
 import { watchRoutes } from './playback/watch-routes.ts';
+import { preflightRoutes } from './preflight/routes.ts';
 import { importRoutes } from './uploads/import-routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { tusRoutes } from './uploads/tus-routes.ts';
@@ -34,6 +35,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', uploadRoutes());
   app.route('/', tusRoutes());
   app.route('/', importRoutes());
+  app.route('/', preflightRoutes());
   app.route('/', videoRoutes());
   app.route('/', jobRoutes());
   app.route('/', playRoutes());

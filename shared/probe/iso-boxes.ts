@@ -36,10 +36,12 @@ const MAX_DEPTH = 6;
 const ENCRYPTED_ENTRIES = new Set(['encv', 'enca', 'drmi', 'drms']);
 
 /**
+ * The index of the file whose boxes are read from `startOffset` on.
+ *
  * @throws AppError media_malformed, media_truncated, media_encrypted or media_external_reference.
  */
-export async function inspectIso(source: ByteSource): Promise<IsoIndex> {
-  const { moov, endOffset } = await readIndex(source);
+export async function inspectIso(source: ByteSource, startOffset = 0): Promise<IsoIndex> {
+  const { moov, endOffset } = await readIndex(source, startOffset);
   const index = { ...parseIndex(moov, source.sizeBytes), endOffset };
   if (index.tracks.length === 0) throw malformed('Its index (moov) describes no track.');
   for (const track of index.tracks.filter(({ handler }) => handler === 'vide' || handler === 'soun')) {
@@ -57,8 +59,11 @@ export async function inspectIso(source: ByteSource): Promise<IsoIndex> {
   return index;
 }
 
-async function readIndex(source: ByteSource): Promise<{ moov: Uint8Array; endOffset: number }> {
-  for await (const box of topLevelBoxes(source, 0)) {
+async function readIndex(
+  source: ByteSource,
+  startOffset: number,
+): Promise<{ moov: Uint8Array; endOffset: number }> {
+  for await (const box of topLevelBoxes(source, startOffset)) {
     if (box.type !== 'moov') continue;
     if (box.size > MAX_INDEX_BYTES) throw malformed('Its index (moov) is absurdly large.');
     const moov = await source.read(box.offset + box.headerSize, box.size - box.headerSize);

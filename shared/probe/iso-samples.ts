@@ -38,3 +38,26 @@ function chunkOffset({ table, entryBytes }: { table: DataView; entryBytes: 4 | 8
   const at = 8 + chunk * entryBytes;
   return entryBytes === 4 ? table.getUint32(at) : Number(table.getBigUint64(at));
 }
+
+/** Where each of these samples begins; `samples` ascend. A RangeError means broken tables. */
+export function sampleOffsets(tables: SampleTables, samples: number[]): number[] {
+  const { sizes, chunkRuns, chunkOffsets } = tables;
+  if (!sizes || !chunkRuns || !chunkOffsets) return [];
+  const fixedSize = sizes.getUint32(4);
+  const chunkCount = chunkOffsets.table.getUint32(4);
+  const runCount = chunkRuns.getUint32(4);
+  const offsets: number[] = [];
+  let first = 0;
+  let run = 0;
+  for (let chunk = 0; chunk < chunkCount && offsets.length < samples.length; chunk++) {
+    while (run + 1 < runCount && chunkRuns.getUint32(8 + 12 * (run + 1)) <= chunk + 1) run++;
+    const end = first + chunkRuns.getUint32(8 + 12 * run + 4);
+    let offset = chunkOffset(chunkOffsets, chunk);
+    for (let sample = first; offsets.length < samples.length && samples[offsets.length]! < end; sample++) {
+      if (samples[offsets.length] === sample) offsets.push(offset);
+      offset += fixedSize || sizes.getUint32(12 + 4 * sample);
+    }
+    first = end;
+  }
+  return offsets;
+}

@@ -85,8 +85,27 @@ function pictureTimes(
   maxPackets: number,
 ): PacketTimes | undefined {
   const times: PacketTimes = { starts: [], durations: [], keys: [] };
+  const isComplete = walkPictures(track, steps, maxPackets, (_sample, ticks, step, isKey) => {
+    if (ticks < clock.shownFrom || ticks >= clock.shownTo) return;
+    const start = secondsAt(clock, ticks);
+    times.starts.push(start);
+    times.durations.push(step / clock.ticksPerSecond);
+    if (isKey) times.keys.push(start);
+  });
+  if (!isComplete) return undefined;
+  times.keys.sort((a, b) => a - b);
+  return times;
+}
+
+/** Visits pictures in the order of decoding; false where there are more than `maxPackets`. */
+export function walkPictures(
+  track: IsoTrack,
+  steps: DataView,
+  maxPackets: number,
+  visit: (sample: number, ticks: number, step: number, isKey: boolean) => void,
+): boolean {
   const offsetAt = offsetReader(track.boxes.get('ctts'));
-  const isKey = keyReader(track.boxes.get('stss'));
+  const isKeyAt = keyReader(track.boxes.get('stss'));
   const sampleCount = track.tables.sizes?.getUint32(8) ?? 0;
   let sample = 0;
   let decodeTicks = 0;
@@ -94,20 +113,13 @@ function pictureTimes(
     const count = steps.getUint32(8 + 8 * run);
     const step = steps.getUint32(12 + 8 * run);
     for (let index = 0; index < count && sample < sampleCount; index++) {
-      if (sample > maxPackets) return undefined;
-      const ticks = decodeTicks + offsetAt(sample);
-      const isShownKey = isKey(sample);
+      if (sample >= maxPackets) return false;
+      visit(sample, decodeTicks + offsetAt(sample), step, isKeyAt(sample));
       decodeTicks += step;
       sample++;
-      if (ticks < clock.shownFrom || ticks >= clock.shownTo) continue;
-      const start = secondsAt(clock, ticks);
-      times.starts.push(start);
-      times.durations.push(step / clock.ticksPerSecond);
-      if (isShownKey) times.keys.push(start);
     }
   }
-  times.keys.sort((a, b) => a - b);
-  return times;
+  return true;
 }
 
 /** From the first tick that is heard to the last; a demuxer trims the packets at both ends likewise. */

@@ -1,7 +1,9 @@
 // Looks at the outermost EBML elements of a Matroska file: is it whole, and is there an index to seek by?
 import { AppError } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
+import { type Element, elementAt, parseElement, uint } from './ebml.ts';
 
+/** Element ids (RFC 9559). */
 const SEGMENT = 0x18538067;
 const SEEK_HEAD = 0x114d9b74;
 const SEEK = 0x4dbb;
@@ -15,19 +17,33 @@ const MAX_ELEMENTS = 200;
 const MAX_SEEK_HEAD_BYTES = 64 * 1024;
 
 /**
- * True where the file holds Cues, without which every seek reads from the start.
+ * The element that holds everything else; undefined where there is none.
  *
- * @throws AppError media_truncated where the Segment states a length that the file does not have.
+ * @throws AppError media_truncated where it states a length that the file does not have.
  */
-export async function hasMatroskaCues(source: ByteSource): Promise<boolean> {
-  const ebml = await elementAt(source, 0);
-  const segment = ebml && (await elementAt(source, ebml.end));
-  if (!segment || segment.id !== SEGMENT) return false;
+export async function openSegment(source: ByteSource): Promise<Element | undefined> {
+  // Void elements may come before it, and an EBML header whose size is wrong leaves some of its own over.
+  let segment = await elementAt(source, 0);
+  for (let skipped = 0; segment?.isSized && segment.id !== SEGMENT && skipped < MAX_ELEMENTS; skipped++) {
+    segment = await elementAt(source, segment.end);
+  }
+  if (segment?.id !== SEGMENT) return undefined;
   if (segment.isSized && segment.end > source.sizeBytes) {
     throw new AppError('media_truncated', {
       detail: `The file has ${source.sizeBytes} bytes but says it should have ${segment.end}; the upload or the recording was cut short.`,
     });
   }
+  return segment;
+}
+
+/**
+ * True where the file holds Cues, without which every seek reads from the start.
+ *
+ * @throws AppError media_truncated as {@link openSegment}.
+ */
+export async function hasMatroskaCues(source: ByteSource): Promise<boolean> {
+  const segment = await openSegment(source);
+  if (!segment) return false;
   let offset = segment.body;
   for (let count = 0; count < MAX_ELEMENTS; count++) {
     const element = await elementAt(source, offset);
@@ -45,31 +61,6 @@ export async function hasMatroskaCues(source: ByteSource): Promise<boolean> {
     offset = element.end;
   }
   return false;
-}
-
-type Element = { id: number; body: number; end: number; isSized: boolean };
-
-async function elementAt(source: ByteSource, offset: number): Promise<Element | undefined> {
-  if (offset < 0 || offset + 2 > source.sizeBytes) return undefined;
-  const head = await source.read(offset, Math.min(12, source.sizeBytes - offset));
-  const element = parseElement(head, 0);
-  return element && { ...element, body: offset + element.body, end: offset + element.end };
-}
-
-/** An EBML element header (RFC 8794): id and size are variable-length integers. */
-function parseElement(bytes: Uint8Array, at: number): Element | undefined {
-  const idLength = Math.clz32(bytes[at] ?? 0) - 23;
-  if (idLength > 4) return undefined;
-  const sizeAt = at + idLength;
-  const sizeLength = Math.clz32(bytes[sizeAt] ?? 0) - 23;
-  const body = sizeAt + sizeLength;
-  if (sizeLength > 8 || body > bytes.length) return undefined;
-  const id = uint(bytes.subarray(at, sizeAt));
-  const digits = bytes.slice(sizeAt, body);
-  digits[0]! &= 0xff >> sizeLength; // the leading one only tells the length
-  const size = uint(digits);
-  const isSized = size < 2 ** (7 * sizeLength) - 1; // all ones: length unknown
-  return { id, body, end: body + size, isSized };
 }
 
 function cuesPosition(seekHead: Uint8Array): number | undefined {
@@ -91,8 +82,4 @@ function cuesPosition(seekHead: Uint8Array): number | undefined {
     offset = entry.end;
   }
   return undefined;
-}
-
-function uint(bytes: Uint8Array): number {
-  return bytes.reduce((value, byte) => value * 256 + byte, 0);
 }

@@ -10,6 +10,8 @@ export type StreamFacts = {
   /** The container's own name of the codec. */
   codecTag?: string;
   profile?: string;
+  /** The record a decoder must have first (`avcC` and its kin). */
+  configuration?: Uint8Array;
   /** The container's own number of the track. */
   trackId?: number;
   /** Coded pixels; 0 where nothing is said. */

@@ -1,0 +1,63 @@
+// POST /v1/preflight?sizeBytes=N: what would happen to a file, before a byte of it is uploaded. The body is the
+// file's first 256 KiB followed by its last 256 KiB; where the file is smaller than both, they may overlap, or
+// the body is the whole file. Nothing is stored.
+import { Hono } from 'hono';
+import type { PreflightAnswer } from '../../shared/api.ts';
+import { AppError } from '../../shared/errors.ts';
+import { PREFLIGHT_PIECE_BYTES } from '../../shared/limits.ts';
+import { type Pieces, preflight } from '../../shared/preflight.ts';
+import { requires } from '../http/auth.ts';
+import type { AppEnv } from '../http/context.ts';
+import { repeatable } from '../http/idempotency.ts';
+import { planOptionsOf } from '../jobs/plan-options.ts';
+
+export function preflightRoutes(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+
+  app.post('/v1/preflight', requires('uploader'), repeatable, async (c) => {
+    const sizeBytes = sizeOf(c.req.query('sizeBytes'));
+    const pieces = piecesIn(await readBody(c.req.raw), sizeBytes);
+    const answer: PreflightAnswer = await preflight(pieces, planOptionsOf(c.var.config, '{}'));
+    const { verdict, reasons, container, instant } = answer;
+    c.var.log.info('preflight.answered', { verdict, reason: reasons[0]?.code, container, instant });
+    return c.json(answer);
+  });
+
+  return app;
+}
+
+const MAX_BODY_BYTES = 2 * PREFLIGHT_PIECE_BYTES;
+
+function sizeOf(text: string | undefined): number {
+  if (text !== undefined && /^\d{1,15}$/.test(text)) return Number(text);
+  throw new AppError('invalid_request', {
+    detail: 'Say how large the whole file is: /v1/preflight?sizeBytes=12345.',
+  });
+}
+
+function piecesIn(body: Uint8Array, sizeBytes: number): Pieces {
+  const headBytes = Math.min(PREFLIGHT_PIECE_BYTES, sizeBytes, body.length);
+  const tailBytes = body.length - headBytes;
+  if (tailBytes > sizeBytes || (body.length === 0) !== (sizeBytes === 0)) {
+    throw new AppError('invalid_request', {
+      detail: `The body has ${body.length} bytes, which cannot be the two ends of a file of ${sizeBytes}.`,
+    });
+  }
+  return { head: body.subarray(0, headBytes), tail: body.subarray(headBytes), sizeBytes };
+}
+
+/** @throws AppError upload_body_too_large above two pieces. */
+async function readBody(request: Request): Promise<Uint8Array> {
+  const body = new Uint8Array(MAX_BODY_BYTES);
+  let length = 0;
+  for await (const piece of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    if (length + piece.byteLength > MAX_BODY_BYTES) {
+      throw new AppError('upload_body_too_large', {
+        detail: `Two pieces of ${PREFLIGHT_PIECE_BYTES} bytes are enough; at most ${MAX_BODY_BYTES} are taken.`,
+      });
+    }
+    body.set(piece, length);
+    length += piece.byteLength;
+  }
+  return body.subarray(0, length);
+}
