@@ -11,7 +11,9 @@ export type StoredState = {
   jobsByVideo: Map<string, number>;
   jobs: number;
   openUploads: number;
-  /** Parts of R2 multipart uploads that no object and no open upload owns. */
+  /** Parts of R2 multipart uploads that no object owns. */
+  looseParts: number;
+  /** Of them, those that no open upload owns either. */
   orphanParts: number;
   /** Objects that are no accepted upload's source. */
   orphanObjects: number;
@@ -40,6 +42,7 @@ export async function readStoredState(stateDirectory: string): Promise<StoredSta
     jobsByVideo: new Map(jobRows.map(({ videoId, count }) => [videoId, count])),
     jobs: jobRows.reduce((sum, { count }) => sum + count, 0),
     openUploads: open.length,
+    looseParts: looseParts.length,
     orphanParts: looseParts.filter(({ key }) => !openKeys.has(key)).length,
     orphanObjects: objects.filter(({ key }) => !sourceKeys.has(key) && !openKeys.has(key)).length,
   };

@@ -7,10 +7,9 @@ export function tableOf(report: UploadChaosReport): string {
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ');
-  const total = Object.values(report.uploads).reduce((sum, count) => sum + count, 0);
   const rows: [string, string | number][] = [
-    ['uploads completed', `${total} (${list(report.uploads)})`],
-    ['workerd killed', report.kills],
+    ['uploads completed', `${sumOf(report.uploads)} (${list(report.uploads)})`],
+    ['workerd killed', `${sumOf(report.kills)} (during ${list(report.kills)})`],
     ['clients cut off and started again', report.clientRestarts],
     ['requests repeated', report.retries],
     ['bytes sent', formatBytes(report.sentBytes)],
@@ -19,6 +18,7 @@ export function tableOf(report: UploadChaosReport): string {
     ['sources with other bytes', report.sha256Mismatches.length],
     ['jobs', `${report.jobs} for ${report.jobsExpected} files`],
     ['uploads given up', report.givenUp],
+    ['before the sweep: parts of no object', report.partsBeforeSweep],
     ['after the sweep: open uploads', report.openUploads],
     ['after the sweep: orphan parts', report.orphanParts],
     ['after the sweep: orphan objects', report.orphanObjects],
@@ -30,6 +30,10 @@ export function tableOf(report: UploadChaosReport): string {
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+export function sumOf(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 /** Empty when all held. */

@@ -3,7 +3,7 @@
 // nothing of what was given up.
 import type { ChaosStack } from './chaos-stack.ts';
 import { startChaosStack } from './chaos-stack.ts';
-import { createCountedFetch } from './counted-fetch.ts';
+import { createCountedFetch, type RequestKind } from './counted-fetch.ts';
 import { type Assignment, type Fate, type Fleet, type Method, runFleet } from './fleet.ts';
 import { startKiller } from './killer.ts';
 import { expireOpenUploads, readStoredState } from './local-state.ts';
@@ -26,7 +26,7 @@ export type UploadChaosOptions = {
 
 export type UploadChaosReport = {
   uploads: Record<string, number>;
-  kills: number;
+  kills: Partial<Record<RequestKind, number>>;
   clientRestarts: number;
   retries: number;
   sentBytes: number;
@@ -38,6 +38,8 @@ export type UploadChaosReport = {
   jobs: number;
   jobsExpected: number;
   givenUp: number;
+  /** Parts in R2 that no object owns, while uploads were still open. */
+  partsBeforeSweep: number;
   openUploads: number;
   orphanParts: number;
   orphanObjects: number;
@@ -70,8 +72,9 @@ export async function runUploadChaos(
   } finally {
     await killer.stop();
   }
+  const killed = Object.values(killer.kills).reduce((sum, count) => sum + count, 0);
   say(
-    `${fleet.finished.length} uploads completed and ${fleet.leftIds.length} given up under ${killer.kills()} kills`,
+    `${fleet.finished.length} uploads completed and ${fleet.leftIds.length} given up under ${killed} kills`,
   );
   const { sha256Mismatches, videoIds } = await compareSources(stack, fleet);
   say('sources read back');
@@ -79,13 +82,13 @@ export async function runUploadChaos(
   say(`${races.rounds} races on one part`);
   const lost = await loseCompletionReplies(stack, options.lostReplies, seed);
   say(`${lost.lostReplies} lost replies to complete`);
-  await sweepGivenUp(stack, fleet.leftIds);
+  const partsBeforeSweep = await sweepGivenUp(stack, fleet.leftIds);
   const state = await readStoredState(stack.stateDirectory);
 
   const completed = [...videoIds, ...races.videoIds, ...lost.videoIds];
   return {
     uploads: countBy(fleet.finished.map(({ method }) => method)),
-    kills: killer.kills(),
+    kills: killer.kills,
     clientRestarts: fleet.restarts,
     retries: fleet.retries,
     sentBytes: traffic.accounts.sentBytes,
@@ -96,6 +99,7 @@ export async function runUploadChaos(
     jobs: state.jobs,
     jobsExpected: completed.length,
     givenUp: fleet.leftIds.length,
+    partsBeforeSweep,
     openUploads: state.openUploads,
     orphanParts: state.orphanParts,
     orphanObjects: state.orphanObjects,
@@ -140,9 +144,12 @@ async function compareSources(stack: ChaosStack, fleet: Fleet) {
 /**
  * Lets the time of what was given up run out and sweeps. The Worker is down while the clock is set and again at
  * the end, so that what is then read from disk is at rest.
+ *
+ * @returns how many parts there were to clean
  */
-async function sweepGivenUp(stack: ChaosStack, leftIds: string[]): Promise<void> {
+async function sweepGivenUp(stack: ChaosStack, leftIds: string[]): Promise<number> {
   await stack.killWorker();
+  const { looseParts } = await readStoredState(stack.stateDirectory);
   await expireOpenUploads(stack.stateDirectory);
   await stack.startWorker();
   const isEnded = (state: UploadFate) => ['expired', 'aborted', 'gone'].includes(state);
@@ -150,6 +157,7 @@ async function sweepGivenUp(stack: ChaosStack, leftIds: string[]): Promise<void>
   for (const uploadId of leftIds) await settledUpload(stack, uploadId, isEnded);
   await stack.sweep();
   await stack.killWorker();
+  return looseParts;
 }
 
 function countBy(names: string[]): Record<string, number> {

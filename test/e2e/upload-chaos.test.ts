@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { brokenPromises, tableOf } from '../../chaos/upload-report.ts';
+import { brokenPromises, sumOf, tableOf } from '../../chaos/upload-report.ts';
 import { runUploadChaos } from '../../chaos/uploads.ts';
 import { MIB } from '../../shared/limits.ts';
 
 // The short version of `npm run chaos -- uploads`, with the same code.
 
-const SEED = Number(process.env.CHAOS_SEED ?? 20_261);
+const SEED = Number(process.env.CHAOS_SEED ?? 18);
 
 describe('uploads while workerd is killed', () => {
   it('keep every byte, send none twice that was acknowledged, and end with one job each', async () => {
@@ -17,8 +17,9 @@ describe('uploads while workerd is killed', () => {
     console.log(`seed ${SEED}\n${tableOf(report)}`);
     expect(brokenPromises(report)).toEqual([]);
     // A run in which nothing went wrong would prove nothing.
-    expect(report.kills).toBeGreaterThanOrEqual(2);
+    expect(sumOf(report.kills)).toBeGreaterThanOrEqual(2);
     expect(report.clientRestarts + report.retries).toBeGreaterThan(0);
+    expect(report.partsBeforeSweep).toBeGreaterThan(0);
     expect(report).toMatchObject({ raceRounds: 8, lostReplies: 4, givenUp: 2 });
   });
 });

@@ -12,7 +12,7 @@ import type {
 import { MIB } from '../../shared/limits.ts';
 import type { UploadState } from '../../shared/states.ts';
 import { type ApiClient, ApiFailure } from './api-client.ts';
-import { BRIEF, type RetryOptions, withRetries } from './retry.ts';
+import { BRIEF, mayPass, type RetryOptions, withRetries } from './retry.ts';
 import { type FileIdentity, isSameFile, type JournalEntry, type UploadJournal } from './upload-journal.ts';
 
 /** One PUT cannot go on in the middle, so it is for files that are soon sent again. */
@@ -124,7 +124,7 @@ async function begin(
     created = await create(client, wanted, idempotencyKey, retry);
   } catch (error) {
     // Refused for good: the same key would only bring the same answer.
-    if (error instanceof ApiFailure && error.status < 500) await journal.remove();
+    if (error instanceof ApiFailure && !mayPass(error)) await journal.remove();
     throw error;
   }
   const { uploadId, method, partSizeBytes, partCount, parts = [] } = created;

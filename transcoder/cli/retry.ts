@@ -35,13 +35,23 @@ export async function withRetries<T>(
     } catch (error) {
       signal?.throwIfAborted();
       if (count === 1) firstFailureAtMs = Date.now();
-      const isSpent = count >= policy.attempts && Date.now() - firstFailureAtMs >= policy.patienceMs;
+      const patienceMs = isAskedToWait(error)
+        ? Math.max(policy.patienceMs, ASKED_PATIENCE_MS)
+        : policy.patienceMs;
+      const isSpent = count >= policy.attempts && Date.now() - firstFailureAtMs >= patienceMs;
       if (isSpent || !mayPass(error)) throw error;
       const delayMs = delayBefore(count, error, policy);
       onWait?.(error, delayMs);
       await sleep(delayMs, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
     }
   }
+}
+
+/** A server that names a time to come back is alive. Its longest: a key whose first request died lapses in 60 s. */
+const ASKED_PATIENCE_MS = 90_000;
+
+function isAskedToWait(error: unknown): boolean {
+  return error instanceof ApiFailure && error.retryAfterSeconds !== undefined;
 }
 
 /** Doubling with jitter, never sooner than the server asks. */
