@@ -70,6 +70,21 @@ describe('against R2 as wrangler serves it', () => {
     await expect(r2.getRange('range/b', 6, 4, etag)).resolves.toHaveLength(4);
   });
 
+  test('puts parts of a multipart upload that the Worker has opened', async () => {
+    const bucket = await miniflare.getR2Bucket('MEDIA');
+    const upload = await bucket.createMultipartUpload('parts/a');
+    const parts = [new Uint8Array(5 * 2 ** 20).fill(1), text('the end')];
+    const stored = [];
+    for (const [index, bytes] of parts.entries()) {
+      const etag = await r2.uploadPart('parts/a', upload.uploadId, index + 1, bytes);
+      stored.push({ partNumber: index + 1, etag });
+    }
+    await upload.complete(stored);
+    expect(Buffer.compare(await r2.get('parts/a'), Buffer.concat(parts))).toBe(0);
+    const late = r2.uploadPart('parts/a', upload.uploadId, 3, text('late'));
+    await expect(late).rejects.toMatchObject({ code: 'upload_not_open' });
+  });
+
   test('tells what is not there', async () => {
     await r2.putOnce('there/a', text('x'), 'text/plain');
     expect(await r2.head('there/none')).toBeUndefined();
