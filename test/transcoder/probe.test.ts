@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SourceInfo } from '../../shared/plan.ts';
 import { pictureTiming } from '../../shared/probe/picture-times.ts';
-import { parsePackets } from '../../transcoder/probe/packet-walk.ts';
+import { PacketReader } from '../../transcoder/probe/packet-walk.ts';
 import { createScratch, type Scratch } from '../../transcoder/scratch.ts';
 import { probeSource } from '../../transcoder/stages/probe.ts';
 import { type FileSource, openFileSource } from '../support/file-source.ts';
@@ -188,9 +188,15 @@ describe('packet times', () => {
   it('come from the lines of ffprobe, by stream, without packets to be discarded', () => {
     const text =
       '0|1.5|1.4|0.04|K_\n1|1.5|1.5|0.02|K_\n0|1.58|1.44|0.04|__\n0|N/A|1.54|N/A|__\n0|1.3|1.3|0.04|KD\n';
-    expect(parsePackets(text, [0])).toEqual(
-      new Map([[0, { starts: [1.5, 1.58, 1.54], durations: [0.04, 0.04, 0], keys: [1.5] }]]),
-    );
+    // A pipe cuts its text anywhere.
+    for (const cut of [0, 7, 17, text.length]) {
+      const reader = new PacketReader([0]);
+      reader.read(text.slice(0, cut));
+      reader.read(text.slice(cut));
+      expect(reader.end()).toEqual(
+        new Map([[0, { starts: [1.5, 1.58, 1.54], durations: [0.04, 0.04, 0], keys: [1.5] }]]),
+      );
+    }
   });
 
   it('give a last picture of no stated length the length of an ordinary one', () => {

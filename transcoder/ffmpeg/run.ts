@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import fluent from 'fluent-ffmpeg';
+import { MIB } from '../../shared/limits.ts';
 import { FfmpegError, STDERR_TAIL_LINES } from './ffmpeg-error.ts';
 import type { FfmpegProgress } from './progress.ts';
 import { type RunLimits, SANDBOX_PATH, sandboxArguments } from './sandbox.ts';
@@ -40,7 +41,7 @@ export type FfmpegOptions = {
 /** From a polite SIGTERM to SIGKILL. */
 const KILL_GRACE_MS = 2000;
 /** ffprobe prints kilobytes; a hostile file must not make it print gigabytes into our memory. */
-const MAX_PROBE_OUTPUT_BYTES = 256 * 1024 * 1024;
+const MAX_PROBE_OUTPUT_BYTES = 16 * MIB;
 
 const tools = { ffmpeg: 'ffmpeg', ffprobe: 'ffprobe' };
 
@@ -120,12 +121,16 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
   return handle;
 }
 
+export type ProbeRun = {
+  directory: string;
+  limits: RunLimits;
+  signal?: AbortSignal;
+  /** Takes the standard output as it comes, for what may be too long to hold; the answer is then empty. */
+  onOutput?: (output: Buffer) => void;
+};
+
 /** ffprobe's standard output. Rejects with {@link FfmpegError}. */
-export function runFfprobe(
-  options: string[],
-  url: string,
-  run: { directory: string; limits: RunLimits; signal?: AbortSignal },
-): Promise<string> {
+export function runFfprobe(options: string[], url: string, run: ProbeRun): Promise<string> {
   return capture('ffprobe', [...options, url], run);
 }
 
@@ -179,11 +184,7 @@ function whole(options: string[]): string[] {
   return options;
 }
 
-function capture(
-  tool: 'ffmpeg' | 'ffprobe',
-  args: string[],
-  run: { directory: string; limits: RunLimits; signal?: AbortSignal },
-): Promise<string> {
+function capture(tool: 'ffmpeg' | 'ffprobe', args: string[], run: ProbeRun): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const argv = [...sandboxArguments(tools[tool], run.limits, availableParallelism()), ...args];
   const child = spawn(SANDBOX_PATH, argv, { cwd: run.directory, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -201,6 +202,7 @@ function capture(
   if (run.signal?.aborted) kill.gently();
 
   child.stdout.on('data', (data: Buffer) => {
+    if (run.onOutput) return run.onOutput(data);
     stdoutBytes += data.length;
     if (stdoutBytes > MAX_PROBE_OUTPUT_BYTES) kill.gently();
     else stdout.push(data);

@@ -2,7 +2,7 @@
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
 import { DECODER_ALLOWLIST } from '../ffmpeg/allowlist.ts';
 import { inputOptions } from '../ffmpeg/args.ts';
-import { FfmpegError, type RunLimits, runFfprobe } from '../ffmpeg/run.ts';
+import { FfmpegError, type ProbeRun, type RunLimits, runFfprobe } from '../ffmpeg/run.ts';
 import type { Source } from '../source.ts';
 
 export type Probe = {
@@ -16,13 +16,18 @@ const TEXT_DECODERS = 'ass,ssa,subrip,srt,mov_text,text,webvtt';
 const NOT_ALLOWED = /not on whitelist/;
 
 /**
- * What ffprobe prints.
+ * What ffprobe prints, or nothing where `onOutput` takes it. Attempts that fail have printed nothing.
  *
  * @throws AppError with a `media_` code where it refuses the file, whatever the source failed with where that
  * is the reason, else FfmpegError.
  */
-export async function askFfprobe(probe: Probe, questions: string[]): Promise<string> {
-  const { source, run } = probe;
+export async function askFfprobe(
+  probe: Probe,
+  questions: string[],
+  onOutput?: ProbeRun['onOutput'],
+): Promise<string> {
+  const { source } = probe;
+  const run = { ...probe.run, ...(onOutput && { onOutput }) };
   const hardened = inputOptions({ url: source.url, demuxer: probe.demuxer });
   const listAt = hardened.indexOf(DECODER_ALLOWLIST);
   const ask = async (options: string[]) => {
