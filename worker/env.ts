@@ -77,7 +77,13 @@ const Config = z
       .positive()
       .max(EDGE_MULTIPART_MAX_BYTES)
       .default(EDGE_MULTIPART_MAX_BYTES),
-    IMPORT_MAX_SECONDS: z.coerce.number().int().positive().default(DAY_SECONDS),
+    IMPORT_MAX_SECONDS: z.coerce
+      .number()
+      .int()
+      .positive()
+      // R2 drops what a multipart upload has stored after a week.
+      .max(7 * DAY_SECONDS)
+      .default(DAY_SECONDS),
     IMPORT_PORTS: z
       .string()
       .regex(/^\d{1,5}(,\d{1,5})*$/, 'is a list of port numbers')

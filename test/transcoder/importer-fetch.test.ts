@@ -97,6 +97,12 @@ describe('a file that is fetched', () => {
       expect(stage.begun).toHaveLength(4);
     }));
 
+  test('of a length nobody tells is not taken for whole when its connection breaks', () =>
+    using({ isChunked: true, hasRanges: false, cutAfter: [HALF] }, async (server, stage) => {
+      expect(await ending(stage)).toBe('stored');
+      expect(server.requests).toHaveLength(2);
+    }));
+
   test('is given up by then', () =>
     using({ hasRanges: false, cutAfter: [HALF, HALF, HALF, HALF] }, async (server, stage) => {
       expect(await ending(stage)).toBe('import_unreachable');

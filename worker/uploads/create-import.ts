@@ -31,7 +31,8 @@ export async function createImport(
   const { origin, filename } = await originOf(env, config, caller, input);
   await refuseTakenContentId(env.DB, caller.ownerId, input);
 
-  const uploadId = crypto.randomUUID();
+  // One id for both: of two requests with one Idempotency-Key the second finds its upload taken, and writes nothing.
+  const uploadId = jobId;
   const videoId = crypto.randomUUID();
   const { ownerId } = caller;
   const objectKey = sourceKey(videoId, uploadId);
@@ -50,7 +51,11 @@ export async function createImport(
     { uploadId, videoId, ownerId, method: 'import', filename, objectKey, video, ...parts },
     createImportStatements(env.DB, job, uploadId, origin),
   );
-  return { videoId, jobId };
+  const made = await env.DB.prepare('SELECT video_id FROM jobs WHERE id = ?')
+    .bind(jobId)
+    .first<{ video_id: string }>();
+  if (!made) throw new AppError('internal');
+  return { videoId: made.video_id, jobId };
 }
 
 async function originOf(
