@@ -52,7 +52,7 @@ describe('Upload-Metadata', () => {
     '..\\..\\windows\\system32',
     '/sources/other-video/other-upload',
     'a%2f..%2fb?x#y',
-    '${jndi:ldap://x}',
+    '$(reboot);{{7*7}}',
   ])('with the name %s reaches no key and no path', async (filename) => {
     const path = await begin(client, 1000, { 'Upload-Metadata': metadataOf({ filename }) });
     await send(client, path, 0, videoBytes(1000));

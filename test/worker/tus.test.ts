@@ -51,7 +51,8 @@ describe('the version', () => {
     ['PATCH', '/v1/tus/x'],
     ['DELETE', '/v1/tus/x'],
   ])('is asked of every %s, and the answer names it', async (method, path) => {
-    for (const headers of [{}, { 'Tus-Resumable': '0.2.2' }]) {
+    const wrong: Record<string, string>[] = [{}, { 'Tus-Resumable': '0.2.2' }];
+    for (const headers of wrong) {
       const response = await client.call(method, path, { headers });
       expect(response.status).toBe(412);
       expect(await refusalOf(response)).toBe('tus_version_unsupported');
@@ -249,6 +250,8 @@ describe('PATCH', () => {
     expect(again.headers.get('Reelay-Job-Id')).toBe(sent.headers.get('Reelay-Job-Id'));
     expect(await refusalOf(patch(client, path, 0, bytes))).toBe('upload_offset_conflict');
     expect(await refusalOf(patch(client, path, SIZE, bytes))).toBe('upload_size_exceeded');
+    const other = { 'Content-Length': '0', 'Upload-Length': String(SIZE + 1) };
+    expect(await refusalOf(patch(client, path, SIZE, '', other))).toBe('invalid_request');
     expect(await jobsOf(String((await rowOf(path)).video_id))).toHaveLength(1);
   });
 });
@@ -318,7 +321,7 @@ describe('a tus upload', () => {
 
   it('that is no video is refused by its last PATCH and by HEAD, and nothing of it stays', async () => {
     const path = await begin(client, SIZE);
-    const letter = new TextEncoder().encode('Dear Sir or Madam, '.repeat(60)).subarray(0, SIZE);
+    const letter = new TextEncoder().encode('Dear Sir or Madam, '.repeat(60)).slice(0, SIZE);
     await send(client, path, 0, letter.subarray(0, 500));
     const last = await patch(client, path, 500, letter.subarray(500));
     expect([last.status, await refusalOf(last)]).toEqual([422, 'media_not_video']);

@@ -10,6 +10,7 @@ import { createUpload } from './create.ts';
 import { holdsCreationRate } from './creation-rate.ts';
 import { type UploadRow, uploadOf } from './store.ts';
 import { readChunk, readCreation, sizeExceeded, type TusChunk } from './tus-headers.ts';
+import { lengthOf } from './tus-length.ts';
 import { readMetadata } from './tus-metadata.ts';
 import {
   acceptedState,
@@ -99,6 +100,7 @@ async function patch(c: TusContext, id: string): Promise<Response> {
   }
   // All is here: a client that missed the answer to its last PATCH hears it again, and nothing can be added.
   if (chunk.offset !== upload.size_bytes) throw offsetConflict(upload.size_bytes);
+  lengthOf(upload, chunk);
   if (chunk.contentLengthBytes !== 0) throw sizeExceeded(0);
   return answer(c, 204, upload, await currentState(c, upload));
 }
