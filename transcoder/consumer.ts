@@ -51,7 +51,7 @@ export function startConsumer(options: ConsumerOptions, signal: AbortSignal): Co
   /** True when tickets came. They are acked before the work: the ledger, not the queue, remembers it. */
   const pullTickets = async (): Promise<boolean> => {
     const tickets = await queue.pull(options.slots - running.size, signal);
-    await queue.settle(tickets.map((ticket) => ticket.leaseId));
+    await queue.ack(tickets.map((ticket) => ticket.leaseId));
     for (const { ticket, attempts } of tickets) {
       if (ticket) log.info('ticket.taken', { jobId: ticket.jobId, attempts });
       else log.warn('ticket.unreadable', { attempts });

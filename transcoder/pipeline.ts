@@ -76,7 +76,7 @@ async function finishJob(context: TaskContext): Promise<TaskOutcome> {
   const plan = await loadPlan(context);
   const hasPoster = await makePoster(context, plan);
   const facts = await loadFacts(context, plan);
-  const { presentation, documents } = await packagePresentation(context, plan, facts);
+  const { presentation, documents } = packagePresentation(plan, facts);
   const certificate = await certify(context, plan, facts, documents);
   await publishDocuments(context, [...documents, { name: CERTIFICATE, body: JSON.stringify(certificate) }]);
   return { kind: 'published', presentation: { ...presentation, hasPoster } };

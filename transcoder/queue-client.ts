@@ -15,8 +15,7 @@ export type PulledTicket = {
 
 export type QueueClient = {
   pull(batchSize: number, signal?: AbortSignal): Promise<PulledTicket[]>;
-  /** Acks for good, and puts back the rest with a delay. */
-  settle(acks: string[], retries?: { leaseId: string; delaySeconds: number }[]): Promise<void>;
+  ack(leaseIds: string[]): Promise<void>;
 };
 
 /** Tickets are acked at once, so this only bounds how long one is lost when we die in between. */
@@ -59,12 +58,9 @@ export function createQueueClient(address: QueueAddress): QueueClient {
       }));
     },
 
-    async settle(acks, retries = []) {
-      if (acks.length === 0 && retries.length === 0) return;
-      await post('ack', {
-        acks: acks.map((lease_id) => ({ lease_id })),
-        retries: retries.map((retry) => ({ lease_id: retry.leaseId, delay_seconds: retry.delaySeconds })),
-      });
+    async ack(leaseIds) {
+      if (leaseIds.length === 0) return;
+      await post('ack', { acks: leaseIds.map((lease_id) => ({ lease_id })), retries: [] });
     },
   };
 }

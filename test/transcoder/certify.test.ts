@@ -5,7 +5,7 @@ import { certify } from '../../transcoder/stages/certify.ts';
 import { packagePresentation } from '../../transcoder/stages/package.ts';
 import { publishDocuments } from '../../transcoder/stages/publish.ts';
 import type { Document } from '../../transcoder/task-context.ts';
-import { type FinishedJob, makeFinishedJob, OUTPUT_PREFIX, silent } from '../support/finished-job.ts';
+import { type FinishedJob, makeFinishedJob, OUTPUT_PREFIX } from '../support/finished-job.ts';
 import { memoryR2 } from './memory-r2.ts';
 
 type Case = FinishedJob & { documents: Document[] };
@@ -15,7 +15,7 @@ let documents: Document[];
 
 beforeAll(async () => {
   made = await makeFinishedJob();
-  ({ documents } = await packagePresentation({ log: silent() }, made.plan, made.facts));
+  ({ documents } = packagePresentation(made.plan, made.facts));
 });
 
 /** A copy that one test may break. */
@@ -259,7 +259,7 @@ describe('certifying', () => {
 describe('packaging', () => {
   it('tells sizes, duration and bitrates of what was stored', async () => {
     const { plan, facts, r2 } = made;
-    const { presentation } = await packagePresentation({ log: silent() }, plan, facts);
+    const { presentation } = packagePresentation(plan, facts);
     const stored = [...r2.objects.values()].reduce((sum, bytes) => sum + bytes.length, 0);
     expect(presentation).toMatchObject({
       durationSeconds: 5,

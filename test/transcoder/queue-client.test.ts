@@ -16,7 +16,7 @@ describe('the queue client', () => {
     wire.messages.push(ticketMessage('a'), ticketMessage('b'));
     const pulled = await client().pull(1);
     expect(pulled).toEqual([{ leaseId: 'lease-a', attempts: 1, ticket: { v: 1, jobId: 'job1' } }]);
-    await client().settle(['lease-a'], [{ leaseId: 'lease-b', delaySeconds: 7 }]);
+    await client().ack(['lease-a']);
     expect(wire.calls).toEqual([
       {
         path: '/accounts/acc/queues/q1/messages/pull',
@@ -26,7 +26,7 @@ describe('the queue client', () => {
       {
         path: '/accounts/acc/queues/q1/messages/ack',
         token: 'queue-token',
-        body: { acks: [{ lease_id: 'lease-a' }], retries: [{ lease_id: 'lease-b', delay_seconds: 7 }] },
+        body: { acks: [{ lease_id: 'lease-a' }], retries: [] },
       },
     ]);
   });
@@ -41,8 +41,8 @@ describe('the queue client', () => {
     expect(tickets).toEqual([false, false, true]);
   });
 
-  test('asks nothing when there is nothing to settle', async () => {
-    await client().settle([]);
+  test('asks nothing when there is nothing to ack', async () => {
+    await client().ack([]);
     expect(wire.calls).toEqual([]);
   });
 

@@ -63,18 +63,11 @@ export function chunkCommand(
   const isLast = run.endFrame === plan.totalFrames;
   return {
     inputs: [
-      {
-        options: [
-          ...GLOBAL_OPTIONS,
-          ...['-filter_complex_threads', String(input.threads)],
-          ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
-          ...['-threads', String(input.threads)],
-          ...(keepsItsGraph(plan) ? ['-reinit_filter', '0'] : []),
-          ...sourceTimeAxis(plan),
-          ...seek,
-        ],
-        url: input.url,
-      },
+      sourceInput(plan, input, [
+        ...(keepsItsGraph(plan) ? ['-reinit_filter', '0'] : []),
+        ...sourceTimeAxis(plan),
+        ...seek,
+      ]),
     ],
     filterGraph: chunkFilterGraph(plan, {
       startSeconds: seconds(startSeconds),
@@ -102,17 +95,7 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
         ...['-c:a', 'aac', '-b:a', String(audio.bitrateBps), '-flags:a', '+bitexact'],
       ];
   return {
-    inputs: [
-      {
-        options: [
-          ...GLOBAL_OPTIONS,
-          ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
-          ...['-threads', '1'],
-          ...sourceTimeAxis(plan),
-        ],
-        url: input.url,
-      },
-    ],
+    inputs: [sourceInput(plan, { ...input, threads: 1 }, sourceTimeAxis(plan))],
     outputs: [
       {
         options: [
@@ -132,42 +115,43 @@ export function posterCommand(plan: Plan, input: Input, search: PosterSearch, pa
   const seek = search.fromSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(search.fromSeconds)] : [];
   return {
     inputs: [
-      {
-        options: [
-          ...GLOBAL_OPTIONS,
-          ...['-filter_complex_threads', String(input.threads)],
-          ...inputOptions({ url: input.url, demuxer: plan.source.demuxer }),
-          ...['-threads', String(input.threads)],
-          ...(search.isKeyFramesOnly ? ['-skip_frame', 'nokey'] : []),
-          ...seek,
-          ...['-t', seconds(search.windowSeconds)],
-        ],
-        url: input.url,
-      },
+      sourceInput(plan, input, [
+        ...(search.isKeyFramesOnly ? ['-skip_frame', 'nokey'] : []),
+        ...seek,
+        ...['-t', seconds(search.windowSeconds)],
+      ]),
     ],
     filterGraph: `[0:${plan.source.videoStreamIndex}]${posterFilters(plan, search.skipsBlack).join(',')}[poster]`,
     outputs: [
       {
         options: [
+          ...['-map', '[poster]', '-an', '-sn', '-dn', '-frames:v', '1', ...ANONYMOUS],
           // The key frame before the seek point has a negative time; constant rate would drop it.
-          ...[
-            '-map',
-            '[poster]',
-            '-an',
-            '-sn',
-            '-dn',
-            '-frames:v',
-            '1',
-            '-fps_mode',
-            'passthrough',
-            ...ANONYMOUS,
-          ],
+          ...['-fps_mode', 'passthrough'],
           ...['-c:v', 'mjpeg', '-q:v', '3', '-threads', '1', '-flags:v', '+bitexact'],
           ...['-f', 'image2', '-update', '1'],
         ],
         path,
       },
     ],
+  };
+}
+
+/** The source as the one input of a command. */
+function sourceInput(
+  plan: Plan,
+  { url, threads }: Input,
+  options: string[],
+): FfmpegCommand['inputs'][number] {
+  return {
+    options: [
+      ...GLOBAL_OPTIONS,
+      ...['-filter_complex_threads', String(threads)],
+      ...inputOptions({ url, demuxer: plan.source.demuxer }),
+      ...['-threads', String(threads)],
+      ...options,
+    ],
+    url,
   };
 }
 

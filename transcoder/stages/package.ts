@@ -6,15 +6,14 @@ import type { Presentation } from '../../shared/messages.ts';
 import { DASH_MANIFEST, MASTER_PLAYLIST, playlistName } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
-import type { Document, TaskContext } from '../task-context.ts';
+import type { Document } from '../task-context.ts';
 import { type FinishedTracks, finishedTracks, type JobFacts } from '../tracks.ts';
 
 /** `hasPoster` is left to whoever made the poster. */
-export async function packagePresentation(
-  _context: Pick<TaskContext, 'log'>,
+export function packagePresentation(
   plan: Plan,
   facts: JobFacts,
-): Promise<{ presentation: Presentation; documents: Document[] }> {
+): { presentation: Presentation; documents: Document[] } {
   const tracks = finishedTracks(plan, facts);
   const { video, audio } = tracks;
   return {
