@@ -1,11 +1,12 @@
 // What would happen to a file, told from its first and last bytes: the same reading, the same refusals and the
 // same planner as when the whole file is there.
-import type { PreflightAnswer } from './api.ts';
+
 import { isHdrTransfer } from './color.ts';
 import { AppError, isMediaError } from './errors.ts';
 import { type InstantFacts, judgeInstant } from './instant.ts';
 import { MEDIA_LIMITS, R2_MAX_OBJECT_BYTES, SNIFF_BYTES } from './limits.ts';
 import { type Plan, type PlanOptions, planJob } from './plan.ts';
+import type { PreflightAnswer } from './preflight-answer.ts';
 import { BytesMissing, endsOf, type FileEnds } from './probe/byte-source.ts';
 import { type ChosenStreams, chooseStreams } from './probe/choose-streams.ts';
 import { isDecodable } from './probe/decodable.ts';

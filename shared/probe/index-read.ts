@@ -26,8 +26,11 @@ export type IndexRead = {
 
 type CopyFacts = Omit<InstantFacts, 'container' | 'video' | 'ladder'>;
 
-/** An index of half a mebibyte holds at most 131,072 sizes of pictures; more are the work of a forger. */
-const MAX_PACKETS = 300_000;
+/**
+ * Every picture costs an index 4 bytes for its size and some for its place and time, so the bytes at hand hold
+ * fewer; more are the work of a forger, who pays with nothing for what costs us time.
+ */
+const MAX_PACKETS = 100_000;
 /** Key pictures whose first bytes are looked at. */
 const MAX_KEYS_SEEN = 1000;
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PreflightAnswer } from '../../shared/api.ts';
 import { KIB } from '../../shared/limits.ts';
 import { PlanOptions } from '../../shared/plan.ts';
 import { type Pieces, preflight } from '../../shared/preflight.ts';
+import { PreflightAnswer } from '../../shared/preflight-answer.ts';
 import { filePieces } from '../support/file-pieces.ts';
 import { type SmallMp4Choices, smallMp4 } from '../support/small-mp4.ts';
 

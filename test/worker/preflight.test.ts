@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PreflightAnswer } from '../../shared/api.ts';
 import { KIB, PREFLIGHT_PIECE_BYTES } from '../../shared/limits.ts';
+import { PreflightAnswer } from '../../shared/preflight-answer.ts';
 import { smallMp4 } from '../support/small-mp4.ts';
 import { clientOf } from './api-client.ts';
 

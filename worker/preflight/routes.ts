@@ -2,10 +2,10 @@
 // file's first 256 KiB followed by its last 256 KiB; where the file is smaller than both, they may overlap, or
 // the body is the whole file. Nothing is stored.
 import { Hono } from 'hono';
-import type { PreflightAnswer } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { PREFLIGHT_PIECE_BYTES } from '../../shared/limits.ts';
 import { type Pieces, preflight } from '../../shared/preflight.ts';
+import type { PreflightAnswer } from '../../shared/preflight-answer.ts';
 import { requires } from '../http/auth.ts';
 import type { AppEnv } from '../http/context.ts';
 import { repeatable } from '../http/idempotency.ts';
