@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { createApiClient } from '../transcoder/cli/api-client.ts';
 import { mayPass, type RetryPolicy } from '../transcoder/cli/retry.ts';
 import { UploadInterrupted, uploadFile } from '../transcoder/cli/upload-file.ts';
-import { journalOf } from '../transcoder/cli/upload-journal.ts';
+import { journalOf, type UploadJournal } from '../transcoder/cli/upload-journal.ts';
 import type { ChaosStack } from './chaos-stack.ts';
 import type { CountedFetch } from './counted-fetch.ts';
-import { type Chance, chanceOf, writeNoiseFile } from './seeded.ts';
+import { chanceOf, writeNoiseFile } from './seeded.ts';
 import { uploadByTus } from './tus-client.ts';
 
 export type Method = 'single' | 'multipart' | 'presigned' | 'tus';
@@ -26,6 +26,8 @@ export type Fleet = {
   leftIds: string[];
   /** Runs of a client after the first, because it was cut off or had lost its patience. */
   restarts: number;
+  /** Of them, those that found parts held from before. */
+  resumesWithBytes: number;
   /** Requests repeated inside a run. */
   retries: number;
 };
@@ -39,7 +41,7 @@ const MOST_RUNS = 40;
 export type FleetOptions = { stack: ChaosStack; traffic: CountedFetch; sizeBytes: number; clients: number };
 
 export async function runFleet(assignments: Assignment[], options: FleetOptions): Promise<Fleet> {
-  const fleet: Fleet = { finished: [], leftIds: [], restarts: 0, retries: 0 };
+  const fleet: Fleet = { finished: [], leftIds: [], restarts: 0, resumesWithBytes: 0, retries: 0 };
   const queue = [...assignments];
   const lane = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) await uploadOne(next, options, fleet);
@@ -48,80 +50,113 @@ export async function runFleet(assignments: Assignment[], options: FleetOptions)
   return fleet;
 }
 
+/** One file and all that its client remembers from run to run. */
+type Client = {
+  label: string;
+  method: Method;
+  fate: Fate;
+  path: string;
+  sha256: string;
+  journal: UploadJournal;
+  memory: { location?: URL };
+  isSerial: boolean;
+  /** After how many bytes it is cut off; runs beyond these are left alone. */
+  cutsAtBytes: number[];
+};
+
 async function uploadOne(assignment: Assignment, options: FleetOptions, fleet: Fleet): Promise<void> {
-  const { index, method, fate, seed } = assignment;
-  const { stack, traffic, sizeBytes } = options;
-  const label = `${seed}-${index}-${method}`;
-  const path = join(stack.folder, `${label}.mp4`);
-  const chance = chanceOf(seed + index * 7919);
-  const sha256 = await writeNoiseFile(path, label, sizeBytes);
-  const journal = journalOf(stack.folder, stack.url, path, { method });
-  const memory: { location?: URL } = {};
-  // One after the other, those left half-way leave a part that the server had acknowledged.
-  const parallelParts = fate === 'completed' ? 2 : 1;
+  const client = await prepare(assignment, options);
   try {
-    for (let run = 1; ; run += 1) {
-      if (run > 1) fleet.restarts += 1;
-      if (run > MOST_RUNS) throw new Error(`${label} is not done after ${MOST_RUNS} runs`);
-      const cutting = new AbortController();
-      const retry = {
-        policy: IMPATIENT,
-        signal: cutting.signal,
-        onWait: () => {
-          fleet.retries += 1;
-        },
-      };
-      const cutAtBytes = cutFor(fate, run, chance, sizeBytes);
-      const client = createApiClient(stack.url, stack.token, {
-        fetch: traffic.fetch,
-        signal: cutting.signal,
-      });
-      const onBytes = (sentBytes: number) => {
-        if (sentBytes >= cutAtBytes) cutting.abort(new ClientCut());
-      };
-      try {
-        let uploadId: string;
-        if (method === 'tus') {
-          const server = { url: stack.url, token: stack.token, fetch: traffic.fetch };
-          const filename = `${label}.mp4`;
-          const upload = { path, filename, sizeBytes, chunkBytes: TUS_CHUNK_BYTES, memory, onBytes };
-          uploadId = await uploadByTus(server, upload, retry);
-        } else {
-          const request = { path, method, video: { title: label }, journal, parallelParts };
-          const result = await uploadFile(client, request, {
-            ...{ signal: cutting.signal, retryPolicy: IMPATIENT, onWait: retry.onWait, onBytes },
-          });
-          uploadId = result.uploadId;
-        }
-        fleet.finished.push({ label, method, uploadId, sha256 });
-        return;
-      } catch (error) {
-        const cause = error instanceof UploadInterrupted ? error.cause : error;
-        if (!(cause instanceof ClientCut)) {
-          if (mayPass(cause)) continue;
-          throw new Error(`${label} failed in run ${run}`, { cause: error });
-        }
-        if (fate === 'completed') continue;
-        const uploadId = memory.location?.pathname.split('/').at(-1) ?? (await journal.read())?.uploadId;
-        if (!uploadId) continue;
-        fleet.leftIds.push(uploadId);
-        if (fate === 'aborted') await abortOnce(uploadId, options);
-        return;
-      }
+    for (let run = 1; !(await runClient(client, options, fleet)); run += 1) {
+      if (run === MOST_RUNS) throw new Error(`${client.label} is not done after ${MOST_RUNS} runs`);
+      fleet.restarts += 1;
     }
   } finally {
-    await rm(path, { force: true });
+    await rm(client.path, { force: true });
   }
 }
 
-class ClientCut extends Error {}
-
-/** After how many bytes this run's client is cut off. */
-function cutFor(fate: Fate, run: number, chance: Chance, sizeBytes: number): number {
-  if (fate !== 'completed') return Math.floor(sizeBytes * 0.75);
-  // Half of all clients lose their first run, a quarter their second.
-  return run <= 2 && chance.next() < 0.5 / run ? chance.between(0, sizeBytes) : Number.POSITIVE_INFINITY;
+async function prepare(
+  { index, method, fate, seed }: Assignment,
+  { stack, sizeBytes }: FleetOptions,
+): Promise<Client> {
+  const label = `${seed}-${index}-${method}`;
+  const path = join(stack.folder, `${label}.mp4`);
+  const chance = chanceOf(seed + index * 7919);
+  // One part after the other, a client that is cut off late leaves parts that the server has acknowledged; all at
+  // once, it may be cut off anywhere. Every other round of the methods does it the one way.
+  const isSerial = fate !== 'completed' || (index >> 2) % 2 === 0;
+  const cutsAtBytes = isSerial
+    ? [chance.between(sizeBytes * 0.7, sizeBytes * 0.95)]
+    : [chance.between(0, sizeBytes), chance.between(0, sizeBytes)].slice(chance.between(0, 2));
+  return {
+    ...{ label, method, fate, path, isSerial, cutsAtBytes, memory: {} },
+    sha256: await writeNoiseFile(path, label, sizeBytes),
+    journal: journalOf(stack.folder, stack.url, path, { method }),
+  };
 }
+
+/** @returns whether the file has met its fate */
+async function runClient(client: Client, options: FleetOptions, fleet: Fleet): Promise<boolean> {
+  const cutting = new AbortController();
+  const cutAtBytes = client.cutsAtBytes[0] ?? Number.POSITIVE_INFINITY;
+  let isFirstWord = true;
+  const onBytes = (sentBytes: number, resumedBytes: number) => {
+    if (isFirstWord && resumedBytes > 0) fleet.resumesWithBytes += 1;
+    isFirstWord = false;
+    if (sentBytes < cutAtBytes || cutting.signal.aborted) return;
+    client.cutsAtBytes.shift();
+    cutting.abort(new ClientCut());
+  };
+  const onWait = () => {
+    fleet.retries += 1;
+  };
+  try {
+    const uploadId = await send(client, options, { signal: cutting.signal, onBytes, onWait });
+    const { label, method, sha256 } = client;
+    fleet.finished.push({ label, method, uploadId, sha256 });
+    return true;
+  } catch (error) {
+    const cause = error instanceof UploadInterrupted ? error.cause : error;
+    if (!(cause instanceof ClientCut)) {
+      if (mayPass(cause)) return false;
+      throw new Error(`${client.label} failed`, { cause: error });
+    }
+    if (client.fate === 'completed') return false;
+    const uploadId =
+      client.memory.location?.pathname.split('/').at(-1) ?? (await client.journal.read())?.uploadId;
+    if (!uploadId) throw new Error(`${client.label} was cut off before there was an upload`);
+    fleet.leftIds.push(uploadId);
+    if (client.fate === 'aborted') await abortOnce(uploadId, options);
+    return true;
+  }
+}
+
+type SendEvents = {
+  signal: AbortSignal;
+  onBytes: (sentBytes: number, resumedBytes: number) => void;
+  onWait: () => void;
+};
+
+/** @returns the upload's id */
+async function send(
+  { label, method, path, journal, memory, isSerial }: Client,
+  { stack, traffic, sizeBytes }: FleetOptions,
+  { signal, onBytes, onWait }: SendEvents,
+): Promise<string> {
+  if (method === 'tus') {
+    const server = { url: stack.url, token: stack.token, fetch: traffic.fetch };
+    const filename = `${label}.mp4`;
+    const upload = { path, filename, sizeBytes, chunkBytes: TUS_CHUNK_BYTES, memory, onBytes };
+    return uploadByTus(server, upload, { policy: IMPATIENT, signal, onWait });
+  }
+  const client = createApiClient(stack.url, stack.token, { fetch: traffic.fetch, signal });
+  const request = { path, method, video: { title: label }, journal, parallelParts: isSerial ? 1 : 2 };
+  const events = { signal, retryPolicy: IMPATIENT, onWait, onBytes };
+  return (await uploadFile(client, request, events)).uploadId;
+}
+
+class ClientCut extends Error {}
 
 /** Said once and never again, whatever becomes of it: what is left is the server's to clean. */
 async function abortOnce(uploadId: string, { stack, traffic }: FleetOptions): Promise<void> {

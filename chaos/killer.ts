@@ -12,7 +12,7 @@ type Moment = { afterBytes: number; request: RequestKind | undefined; delayMs: n
 const REQUESTS = [undefined, undefined, 'create', 'complete', 'complete', 'report', 'abort'] as const;
 const LONGEST_DELAY_MS = 60;
 const LONGEST_OUTAGE_MS = 300;
-const PATIENCE_BYTES = 24 * MIB;
+const PATIENCE_BYTES = 48 * MIB;
 
 export type Killer = {
   /** How often it killed while bytes were on their way, or just after a request of a kind had begun. */

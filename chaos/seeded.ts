@@ -21,7 +21,7 @@ export function chanceOf(seed: number): Chance {
   };
   return {
     next,
-    between: (least, most) => least + Math.floor(next() * (most - least + 1)),
+    between: (least, most) => Math.floor(least + next() * (most - least + 1)),
     pick: (items) => items[Math.floor(next() * items.length)]!,
   };
 }

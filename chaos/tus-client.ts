@@ -17,8 +17,8 @@ export type TusUpload = {
   chunkBytes: number;
   /** Filled in as soon as it is known; with it a later call goes on. */
   memory: { location?: URL };
-  /** Told how far the body under way reaches. */
-  onBytes: (sentBytes: number) => void;
+  /** Told how far the body under way reaches, and where this call went on from. */
+  onBytes: (sentBytes: number, resumedBytes: number) => void;
 };
 
 /** Whether the deployment speaks tus at all. */
@@ -39,11 +39,13 @@ export async function uploadByTus(
   const location = upload.memory.location ?? (await create(server, upload, authorization, retry));
   upload.memory.location = location;
   let offset = isGoingOn ? await withRetries(() => askOffset(server, location, authorization), retry) : 0;
+  const resumedBytes = offset;
   while (offset < upload.sizeBytes) {
     offset = await withRetries(async (count) => {
       const from = count === 1 ? offset : await askOffset(server, location, authorization);
       if (from >= upload.sizeBytes) return from;
-      return sendChunk(server, upload, location, from, { ...authorization }, retry.signal);
+      const onBytes = (bytes: number) => upload.onBytes(from + bytes, resumedBytes);
+      return sendChunk(server, { ...upload, onBytes }, location, from, authorization, retry.signal);
     }, retry);
   }
   return location.pathname.split('/').at(-1)!;
@@ -66,14 +68,14 @@ async function create(
 
 async function sendChunk(
   server: TusServer,
-  { path, sizeBytes, chunkBytes, onBytes }: TusUpload,
+  { path, sizeBytes, chunkBytes, onBytes }: Omit<TusUpload, 'onBytes'> & { onBytes: (bytes: number) => void },
   location: URL,
   from: number,
   headers: Record<string, string>,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const length = Math.min(chunkBytes, sizeBytes - from);
-  const body = fileSlice(path, from, length, (bytes) => onBytes(from + bytes));
+  const body = fileSlice(path, from, length, onBytes);
   const init = {
     method: 'PATCH',
     headers: {

@@ -10,7 +10,7 @@ export function tableOf(report: UploadChaosReport): string {
   const rows: [string, string | number][] = [
     ['uploads completed', `${sumOf(report.uploads)} (${list(report.uploads)})`],
     ['workerd killed', `${sumOf(report.kills)} (during ${list(report.kills)})`],
-    ['clients cut off and started again', report.clientRestarts],
+    ['clients started again', `${report.clientRestarts} (${report.resumesWithBytes} with parts held)`],
     ['requests repeated', report.retries],
     ['bytes sent', formatBytes(report.sentBytes)],
     ['bytes acknowledged', formatBytes(report.acknowledgedBytes)],

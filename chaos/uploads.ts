@@ -28,6 +28,7 @@ export type UploadChaosReport = {
   uploads: Record<string, number>;
   kills: Partial<Record<RequestKind, number>>;
   clientRestarts: number;
+  resumesWithBytes: number;
   retries: number;
   sentBytes: number;
   acknowledgedBytes: number;
@@ -90,6 +91,7 @@ export async function runUploadChaos(
     uploads: countBy(fleet.finished.map(({ method }) => method)),
     kills: killer.kills,
     clientRestarts: fleet.restarts,
+    resumesWithBytes: fleet.resumesWithBytes,
     retries: fleet.retries,
     sentBytes: traffic.accounts.sentBytes,
     acknowledgedBytes: traffic.accounts.acknowledgedBytes,
