@@ -178,12 +178,12 @@ describe('a POST with an Idempotency-Key', () => {
 
   it('makes one upload where a request that seemed dead and its successor meet', async () => {
     const { ownerId, settings } = await apiUnder({});
-    const opened: string[] = [];
+    const opened: R2MultipartUpload[] = [];
     const bucket = env.MEDIA as R2Bucket;
     const MEDIA = {
       createMultipartUpload: async (key: string) => {
         const multipart = await bucket.createMultipartUpload(key);
-        opened.push(multipart.uploadId);
+        opened.push(multipart);
         return multipart;
       },
       resumeMultipartUpload: (key: string, id: string) => bucket.resumeMultipartUpload(key, id),
@@ -199,9 +199,8 @@ describe('a POST with an Idempotency-Key', () => {
 
     const kept = await multipartOf(one);
     await kept.uploadPart(1, new Uint8Array(100));
-    const lost = opened.find((id) => id !== kept.uploadId)!;
-    const loser = bucket.resumeMultipartUpload(kept.key, lost);
-    await expect(loser.uploadPart(1, new Uint8Array(100))).rejects.toThrow('10024');
+    const lost = opened.find(({ uploadId: id }) => id !== kept.uploadId)!;
+    await expect(lost.uploadPart(1, new Uint8Array(100))).rejects.toThrow('10024');
   });
 });
 

@@ -5,6 +5,7 @@ import { DAY_SECONDS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { pruneUploadDays, usageOf } from '../../worker/uploads/quota.ts';
+import { purgeVideo } from '../../worker/videos/delete.ts';
 import { codeOf } from './api-client.ts';
 import { type Api, apiUnder } from './api-under.ts';
 import { videoBytes } from './upload-steps.ts';
@@ -28,7 +29,7 @@ async function finish(api: Api, { uploadId }: Begun, bytes: Uint8Array<ArrayBuff
   return api.ask('POST', `/v1/uploads/${uploadId}/complete`);
 }
 
-describe('a quota', () => {
+describe('a quota', { timeout: 30_000 }, () => {
   it.each([
     ['open uploads', { MAX_OPEN_UPLOADS: '10' }, 'quota_exceeded'],
     ['bytes stored', { MAX_STORAGE_BYTES: '1099' }, 'quota_exceeded'],
@@ -139,6 +140,27 @@ describe('the bytes of a day', () => {
     expect(await codeOf(await begin(api, 500))).toBe('status 201');
   });
 
+  it('stay counted once, while the deleted video still has its rows and after', async () => {
+    const api = await apiUnder({});
+    const upload = await begun(api, 1000);
+    await finish(api, upload, videoBytes(1000));
+    // A transcoder was at work: its last objects are waited for before the rows go.
+    const started = 'UPDATE jobs SET started_at = unixepoch() WHERE video_id = ?';
+    await env.DB.prepare(started).bind(upload.videoId).run();
+    await api.ask('DELETE', `/v1/videos/${upload.videoId}`);
+    const given = { openUploads: 0, bytesToday: 1000, storageBytes: 0 };
+    expect(
+      await env.DB.prepare('SELECT 1 FROM uploads WHERE id = ?').bind(upload.uploadId).first(),
+    ).not.toBeNull();
+    expect(await usageOf(env.DB, api.ownerId)).toEqual(given);
+    await env.DB.prepare('UPDATE jobs SET started_at = NULL WHERE video_id = ?').bind(upload.videoId).run();
+    await purgeVideo(api.settings, upload.videoId, log);
+    expect(
+      await env.DB.prepare('SELECT 1 FROM uploads WHERE id = ?').bind(upload.uploadId).first(),
+    ).toBeNull();
+    expect(await usageOf(env.DB, api.ownerId)).toEqual(given);
+  });
+
   it('are forgotten when the day is over', async () => {
     const day = Math.floor(Date.now() / 1000 / DAY_SECONDS);
     const insert = env.DB.prepare('INSERT INTO upload_days VALUES (?, ?, 5)');
@@ -151,7 +173,7 @@ describe('the bytes of a day', () => {
 });
 
 // However uploads end, what is in use is the sum of what is there. The model is the sum, kept by hand.
-describe('usage', () => {
+describe('usage', { timeout: 30_000 }, () => {
   it.each([1, 2, 3])('is the sum of the rows after any sequence (seed %i)', async (seed) => {
     const random = randomFrom(seed);
     const limits = { MAX_OPEN_UPLOADS: 3, MAX_STORAGE_BYTES: 5000, MAX_BYTES_PER_DAY: 15_000 };
