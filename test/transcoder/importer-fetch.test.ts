@@ -215,6 +215,8 @@ describe('an answer that is not the file', () => {
       answered(206, { 'content-range': 'bytes 0-4/*' }, 'xxxxx'),
       'import_refused_by_server',
     ],
+    ['a way to https', answered(302, { location: 'https://media.example.com/' }), 'import_redirect_refused'],
+    ['a way inside', answered(302, { location: 'http://10.0.0.1/' }), 'import_redirect_refused'],
     ['an empty file', answered(416, { 'content-range': 'bytes */0' }), 'upload_empty'],
     ['no bytes', answered(200, { 'content-length': '0' }), 'upload_empty'],
   ])('%s ends the import by name', (_what, behaviour, code) =>
