@@ -1,5 +1,5 @@
 // What a tus upload has acknowledged, it holds: whatever dies, whoever hangs up, however long R2 is away.
-import { env, evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
+import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { UploadStatus } from '../../shared/api.ts';
 import { MIB } from '../../shared/limits.ts';
@@ -228,6 +228,8 @@ describe('when R2 is away', () => {
     expect(await refusalOf(patch(client, path, 0, bytes))).toBe('storage_unavailable');
     vi.restoreAllMocks();
     await evictDurableObject(objectOf(path));
+    const alarm = await runInDurableObject(objectOf(path), (_object, state) => state.storage.getAlarm());
+    expect(alarm! - Date.now()).toBeLessThan(60_000);
     expect(await runDurableObjectAlarm(objectOf(path))).toBe(true);
     await expectAccepted(path, bytes);
   });

@@ -111,6 +111,17 @@ describe('a creation', () => {
     expect(last.headers.has('Reelay-Job-Id')).toBe(true);
   });
 
+  it('with an Idempotency-Key makes one upload, and another one is another request', async () => {
+    const create = (length: number) =>
+      tus(client, 'POST', '/v1/tus', { 'Upload-Length': String(length), 'Idempotency-Key': 'a key of mine' });
+    const first = await create(SIZE);
+    await send(client, first.headers.get('Location')!, 0, bytes.subarray(0, 7));
+    const again = await create(SIZE);
+    expect([again.status, again.headers.get('Upload-Offset')]).toEqual([201, '7']);
+    expect(again.headers.get('Location')).toBe(first.headers.get('Location'));
+    expect(await refusalOf(create(SIZE + 1))).toBe('idempotency_key_reused');
+  });
+
   it('with the whole upload names the job at once', async () => {
     const headers = { 'Upload-Length': String(SIZE), 'Content-Type': CHUNK_TYPE };
     const response = await tus(client, 'POST', '/v1/tus', headers, bytes);
@@ -228,6 +239,12 @@ describe('PATCH', () => {
     expect([long.status, await refusalOf(long)]).toEqual([413, 'upload_size_exceeded']);
     expect(await offsetOf(client, path)).toBe(0);
     await send(client, path, 0, bytes);
+
+    // One that comes in many pieces is not read at all.
+    const large = await begin(client, 3 * MIB);
+    expect((await patch(client, large, 0, videoBytes(3 * MIB + 1))).status).toBe(413);
+    expect(await offsetOf(client, large)).toBe(0);
+    await send(client, large, 0, videoBytes(3 * MIB));
   });
 
   it('with nothing in it moves nothing and is no error', async () => {

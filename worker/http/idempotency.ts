@@ -96,12 +96,16 @@ function scopeOf({ ownerId, onlyVideoId }: Caller): string {
   return onlyVideoId === undefined ? `owner:${ownerId}` : `guest:${onlyVideoId}`;
 }
 
+/** tus says in headers what other requests say in their body. */
+const HEADERS_THAT_MATTER = ['Upload-Length', 'Upload-Defer-Length', 'Upload-Metadata'];
+
 /** Of method, path and body, byte by byte. The body is read for it and put back. */
 async function hashOf(c: Context<AppEnv>): Promise<string> {
   const body = await readBytes(c.req.raw, MAX_BODY_BYTES);
   const { pathname, search } = new URL(c.req.url);
-  const head = new TextEncoder().encode(`${c.req.method} ${pathname}${search}\n`);
-  c.req.raw = new Request(c.req.raw, { body });
+  const headers = HEADERS_THAT_MATTER.map((name) => `${c.req.header(name) ?? ''}\n`).join('');
+  const head = new TextEncoder().encode(`${c.req.method} ${pathname}${search}\n${headers}`);
+  c.req.raw = new Request(c.req.raw, { body: body.byteLength > 0 ? body : null });
   return toHex(await crypto.subtle.digest('SHA-256', await new Blob([head, body]).arrayBuffer()));
 }
 

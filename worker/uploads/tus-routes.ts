@@ -4,6 +4,7 @@ import { AppError } from '../../shared/errors.ts';
 import { SECOND_MS } from '../../shared/limits.ts';
 import { requires } from '../http/auth.ts';
 import type { AppEnv } from '../http/context.ts';
+import { idempotent, newId } from '../http/idempotency.ts';
 import { drainOutbox } from '../jobs/outbox.ts';
 import { abortUpload } from './abort.ts';
 import { createUpload } from './create.ts';
@@ -26,7 +27,7 @@ export function tusRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const mayUpload = requires('uploader');
 
-  app.all('/v1/tus', mayUpload, holdsCreationRate, (c) => {
+  app.all('/v1/tus', mayUpload, idempotent(createdAgain), holdsCreationRate, (c) => {
     if (methodOf(c) === 'POST') return create(c);
     throw new AppError('method_not_allowed', { headers: { Allow: 'OPTIONS, POST' } });
   });
@@ -55,15 +56,26 @@ async function create(c: TusContext): Promise<Response> {
   const { body, headers } = c.req.raw;
   const { lengthBytes, metadata, chunk } = readCreation(headers, body !== null, config.EDGE_BODY_LIMIT_BYTES);
   const file = readMetadata(metadata);
-  const uploadId = crypto.randomUUID();
+  const uploadId = newId(c);
   const tus = { isLengthDeferred: lengthBytes === null, metadata };
   const newFile = { ...file, method: 'tus' as const, sizeBytes: lengthBytes ?? 0, tus };
   await createUpload(c.env, config, caller, newFile, uploadId);
   log.info('upload.created', { uploadId, method: 'tus' });
   const upload = await uploadOf(c.env.DB, uploadId, caller.ownerId);
-  c.header('Location', `/v1/tus/${upload.id}`);
+  c.header('Location', pathOf(upload));
   if (!chunk) return answer(c, 201, upload);
   return answer(c, 201, upload, await firstBytes(c, upload, chunk));
+}
+
+/** For an Idempotency-Key: where the upload is, and how far it is by now. */
+async function createdAgain(c: TusContext, uploadId: string): Promise<Response> {
+  const upload = await tusUploadOf(c, uploadId);
+  c.header('Location', pathOf(upload));
+  return answer(c, 201, upload, await currentState(c, upload));
+}
+
+function pathOf({ id }: UploadRow): string {
+  return `/v1/tus/${id}`;
 }
 
 /** Creation with upload. A client that hears of an error does not hear where its upload is. */
