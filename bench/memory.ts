@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { apiAt, jobEnd, type Method, uploadFile } from '../test/support/api.ts';
 import { makeFolder } from '../test/support/media.ts';
 import { startStack } from '../test/support/stack.ts';
-import { listDescendants, peakResidentBytes } from './processes.ts';
+import { listDescendants, type ProcessInfo, peakResidentBytes } from './processes.ts';
 
 const MIB = 2 ** 20;
 const run = promisify(execFile);
@@ -22,23 +22,22 @@ export async function benchMemory(): Promise<void> {
     await makeNoisyClip(units[0], '640x360');
     await makeNoisyClip(units[1], '1280x360');
     console.log('peak resident memory, MiB, each upload on a fresh stack (one transcoder, preset ultrafast)');
-    console.log('method     file MiB   workerd   transcoder (node)');
+    console.log('method     file MiB   workerd: upload   and job   transcoder (node)');
     for (const [method, sizeMib] of Object.entries(SIZE_MIB) as [Method, number][]) {
-      const rows: { workerd: number; transcoder: number }[] = [];
+      const rows: Peaks[] = [];
       const times = Math.max(1, Math.floor((sizeMib * MIB) / (await stat(units[0])).size));
       for (const unit of units) {
         const clip = await repeat(unit, join(folder, 'clip.mp4'), times);
         rows.push(await measure(clip, method));
-        const { workerd, transcoder } = rows.at(-1)!;
+        const { upload, job, transcoder } = rows.at(-1)!;
         const realMib = (await stat(clip)).size / MIB;
-        console.log(
-          `${method.padEnd(10)} ${realMib.toFixed(0).padStart(8)} ${workerd.toFixed(0).padStart(9)} ${transcoder.toFixed(0).padStart(12)}`,
-        );
+        const cells = [realMib, upload, job, transcoder].map((value) => value.toFixed(0).padStart(12));
+        console.log(method.padEnd(10) + cells.join(''));
       }
-      const [small, large] = rows as [(typeof rows)[0], (typeof rows)[0]];
-      const ratio = (key: 'workerd' | 'transcoder') => (large[key] / small[key]).toFixed(2);
+      const [small, large] = rows as [Peaks, Peaks];
+      const ratio = (key: keyof Peaks) => `×${(large[key] / small[key]).toFixed(2)}`;
       console.log(
-        `${method.padEnd(10)} twice the size: workerd ×${ratio('workerd')}, transcoder ×${ratio('transcoder')}`,
+        `${method.padEnd(10)} twice the size: workerd ${ratio('upload')} for the upload, ${ratio('job')} with the job; transcoder ${ratio('transcoder')}`,
       );
     }
   } finally {
@@ -46,27 +45,32 @@ export async function benchMemory(): Promise<void> {
   }
 }
 
-async function measure(clip: string, method: Method): Promise<{ workerd: number; transcoder: number }> {
+/** Highest resident sizes, MiB: of workerd after the upload alone, then of both after the job. */
+type Peaks = { upload: number; job: number; transcoder: number };
+
+async function measure(clip: string, method: Method): Promise<Peaks> {
   const stack = await startStack({ transcoders: 1 });
   try {
     const api = apiAt(stack.url, await stack.token('uploader'));
-    const { jobId } = await uploadFile(api, clip, method, {
-      preset: 'ultrafast',
-      ladder: [{ shortSidePixels: 240, maxBitrateBps: 400_000 }],
-    });
-    const job = await jobEnd(api, jobId, 20 * 60_000);
-    if (job.state !== 'succeeded')
-      throw new Error(`the job ended ${job.state}: ${JSON.stringify(job.error)}`);
-    const processes = await listDescendants(process.pid);
-    const peak = async (test: (process: (typeof processes)[0]) => boolean) =>
-      Math.max(...(await Promise.all(processes.filter(test).map(({ pid }) => peakResidentBytes(pid))))) / MIB;
+    const ladder = [{ shortSidePixels: 240, maxBitrateBps: 400_000 }];
+    const { jobId } = await uploadFile(api, clip, method, { preset: 'ultrafast', ladder });
+    const upload = await peakMib(({ name }) => name === 'workerd');
+    const end = await jobEnd(api, jobId, 20 * 60_000);
+    if (end.state !== 'succeeded')
+      throw new Error(`the job ended ${end.state}: ${JSON.stringify(end.error)}`);
     return {
-      workerd: await peak(({ name }) => name === 'workerd'),
-      transcoder: await peak(({ commandLine }) => commandLine.includes('transcoder/main.ts')),
+      upload,
+      job: await peakMib(({ name }) => name === 'workerd'),
+      transcoder: await peakMib(({ commandLine }) => commandLine.includes('transcoder/main.ts')),
     };
   } finally {
     await stack.stop();
   }
+}
+
+async function peakMib(isMeant: (process: ProcessInfo) => boolean): Promise<number> {
+  const meant = (await listDescendants(process.pid)).filter(isMeant);
+  return Math.max(...(await Promise.all(meant.map(({ pid }) => peakResidentBytes(pid))))) / MIB;
 }
 
 /** 4 s of noise, which does not compress: about 40 MiB at 640x360. */
