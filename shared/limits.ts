@@ -16,7 +16,6 @@ export const EDGE_BODY_LIMIT_BYTES = 95 * MIB;
 
 /** https://developers.cloudflare.com/r2/platform/limits/ */
 export const R2_MAX_PARTS = 10_000;
-export const R2_MIN_PART_BYTES = 5 * MIB;
 export const R2_MAX_PART_BYTES = 5 * GIB;
 export const R2_MAX_OBJECT_BYTES = 4.995 * TIB;
 

@@ -1,4 +1,4 @@
-// Every state a row can be in and the moves it may make. SQL guards repeat these as compare-and-set.
+// Every state a row can be in. The moves between them are compare-and-set statements where they are made.
 import { z } from 'zod';
 
 export const UploadState = z.enum([
@@ -34,18 +34,7 @@ export type TaskState = z.infer<typeof TaskState>;
 export const TaskKind = z.enum(['import', 'plan', 'chunk', 'audio', 'finish']);
 export type TaskKind = z.infer<typeof TaskKind>;
 
-const JOB_MOVES: Record<JobState, readonly JobState[]> = {
-  queued: ['running', 'failed', 'cancelled'],
-  running: ['succeeded', 'failed', 'cancelled'],
-  succeeded: [],
-  failed: [],
-  cancelled: [],
-};
-
+/** An ended job stays as it is; trying again makes a new one. */
 export function isTerminal(state: JobState): boolean {
-  return JOB_MOVES[state].length === 0;
-}
-
-export function mayMove(from: JobState, to: JobState): boolean {
-  return JOB_MOVES[from].includes(to);
+  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
