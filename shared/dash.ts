@@ -1,12 +1,11 @@
 // A static DASH manifest (ISO/IEC 23009-1, isoff-live profile) as text, from the same tracks as the HLS
 // playlists. Pure. Elements stand in the order the schema gives them.
 import { measureBitrates } from './bitrates.ts';
-import type { AudioTrack, TrackTimeline, VideoTrack } from './messages.ts';
+import type { AudioTrack, ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
 import { initName, segmentTemplate } from './object-keys.ts';
 import type { Rational } from './timeline.ts';
 
-/** @param video Smallest first. */
-export function dashManifest(video: readonly VideoTrack[], audio: readonly AudioTrack[]): string {
+export function dashManifest({ video, audio }: ManifestTracks): string {
   const tracks = [...video, ...audio];
   const durationSeconds = Math.max(...tracks.map(trackSeconds));
   const longestSegmentSeconds = Math.max(

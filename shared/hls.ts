@@ -1,6 +1,6 @@
 // HLS playlists (RFC 8216) as text, from measured tracks. Pure.
 import { measureBitrates, withAudio } from './bitrates.ts';
-import type { AudioTrack, TrackTimeline, VideoTrack } from './messages.ts';
+import type { AudioTrack, ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
 import { initName, playlistName, segmentName } from './object-keys.ts';
 import { framesPerSecond } from './timeline.ts';
 
@@ -17,7 +17,7 @@ const START_BANDWIDTH_BPS = 2_000_000;
 
 const MICROSECONDS = 1_000_000;
 
-export function masterPlaylist(video: readonly VideoTrack[], audio: readonly AudioTrack[]): string {
+export function masterPlaylist({ video, audio }: ManifestTracks): string {
   return lines([
     '#EXTM3U',
     `#EXT-X-VERSION:${VERSION}`,

@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { AudioInfo, RenditionInfo } from './api.ts';
 import { PlanOptions } from './plan.ts';
 import { TaskKind } from './states.ts';
-import type { Rational } from './timeline.ts';
 
 /** A queue message: a wake-up and nothing more. D1 decides what there is to do. */
 export const Ticket = z.object({ v: z.literal(1), jobId: z.string() });
@@ -202,21 +201,3 @@ export type TrackFacts = z.infer<typeof TrackFacts>;
 /** work/{jobId}/chunk_{k}.json and audio_{t}.json. */
 export const TaskFacts = z.object({ version: z.literal(1), tracks: z.array(TrackFacts).min(1) });
 export type TaskFacts = z.infer<typeof TaskFacts>;
-
-/** Everything the manifest writers need of a finished track. */
-export type TrackTimeline = {
-  stem: string;
-  timescale: number;
-  codecs: string;
-  segments: { sizeBytes: number; durationTicks: number; startTicks: number }[];
-};
-
-export type VideoTrack = TrackTimeline & { name: string; width: number; height: number; fps: Rational };
-export type AudioTrack = TrackTimeline & {
-  name: string;
-  language: string;
-  label: string;
-  channels: number;
-  sampleRate: number;
-  isDefault: boolean;
-};

@@ -1,6 +1,7 @@
 // The finished tracks of a job, put together from what its tasks reported.
 import { AppError } from '../shared/errors.ts';
-import type { AudioTrack, InitFacts, SegmentFacts, TaskFacts, VideoTrack } from '../shared/messages.ts';
+import type { AudioTrack, ManifestTracks, VideoTrack } from '../shared/manifest-tracks.ts';
+import type { InitFacts, SegmentFacts, TaskFacts } from '../shared/messages.ts';
 import { audioStem, videoStem } from '../shared/object-keys.ts';
 import type { Plan } from '../shared/plan.ts';
 
@@ -10,7 +11,10 @@ export type JobFacts = { chunks: TaskFacts[]; audio: TaskFacts[] };
 type WithFacts<Track> = Omit<Track, 'segments'> & { inits: InitFacts[]; segments: SegmentFacts[] };
 export type FinishedVideo = WithFacts<VideoTrack>;
 export type FinishedAudio = WithFacts<AudioTrack>;
-export type FinishedTracks = { video: FinishedVideo[]; audio: FinishedAudio[] };
+export type FinishedTracks = Omit<ManifestTracks, 'video' | 'audio'> & {
+  video: FinishedVideo[];
+  audio: FinishedAudio[];
+};
 
 /** @throws AppError verification_failed where a track is missing from a task's facts. */
 export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
@@ -23,6 +27,7 @@ export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
       const track = merged(facts.audio.slice(index, index + 1), audioStem(name));
       return { ...track, name, language, label, channels, isDefault, sampleRate: track.timescale };
     }),
+    subtitles: [],
   };
 }
 

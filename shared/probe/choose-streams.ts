@@ -1,7 +1,7 @@
 // Picks the streams worth keeping and says what they are, whoever described them.
 import { AppError } from '../errors.ts';
 import { languageTag } from '../language.ts';
-import type { SourceAudio, SourceVideo } from '../plan.ts';
+import type { SourceAudio, SourceVideo } from '../source-info.ts';
 import { refuseSourceSize } from '../source-limits.ts';
 import { isDecodable } from './decodable.ts';
 import type { StreamFacts } from './stream-facts.ts';

@@ -1,6 +1,6 @@
 // From the streams chosen and the times of their packets to what the planner needs, whoever found them out.
 import { AppError } from '../errors.ts';
-import type { SourceAudio, SourceInfo } from '../plan.ts';
+import type { SourceAudio, SourceInfo } from '../source-info.ts';
 import { audioProperties, type ChosenStreams, videoProperties } from './choose-streams.ts';
 import { extentOf, type PacketTimes, pictureTiming } from './picture-times.ts';
 import type { StreamFacts } from './stream-facts.ts';

@@ -9,7 +9,7 @@ const HIGH = videoTrack('720p', 720, [1_100_000, 1_200_000, 200_000]);
 const ENGLISH = audioTrack('en', 'English', true);
 
 describe('the DASH manifest', () => {
-  const text = dashManifest([LOW, HIGH], [ENGLISH]);
+  const text = dashManifest({ video: [LOW, HIGH], audio: [ENGLISH], subtitles: [] });
   const parsed = parse(text, { manifestUri: 'https://example.test/g/manifest.mpd' });
 
   it('gives a parser the same segments and durations as the HLS playlists', () => {
@@ -56,12 +56,18 @@ describe('the DASH manifest', () => {
   it('marks a hole in the timeline with a time of its own', () => {
     const [first, second, third] = LOW.segments;
     const holed = { ...LOW, segments: [first!, { ...second!, startTicks: 180_181 }, third!] };
-    expect(dashManifest([holed], [])).toContain('<S t="180181" d="180180"/>');
-    expect(dashManifest([LOW], []).match(/ t="/g)).toHaveLength(1);
+    expect(dashManifest({ video: [holed], audio: [], subtitles: [] })).toContain(
+      '<S t="180181" d="180180"/>',
+    );
+    expect(dashManifest({ video: [LOW], audio: [], subtitles: [] }).match(/ t="/g)).toHaveLength(1);
   });
 
   it('escapes labels', () => {
-    const hostile = dashManifest([LOW], [audioTrack('en', '</Label><script a="&\u0007">', true)]);
+    const hostile = dashManifest({
+      video: [LOW],
+      audio: [audioTrack('en', '</Label><script a="&\u0007">', true)],
+      subtitles: [],
+    });
     expect(hostile).toContain('<Label>&lt;/Label&gt;&lt;script a=&quot;&amp; &quot;&gt;</Label>');
   });
 });

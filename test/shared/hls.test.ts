@@ -18,7 +18,7 @@ function m3u8(text: string) {
 }
 
 describe('the master playlist', () => {
-  const text = masterPlaylist([LOW, MIDDLE, TOP], [ENGLISH, GERMAN]);
+  const text = masterPlaylist({ video: [LOW, MIDDLE, TOP], audio: [ENGLISH, GERMAN], subtitles: [] });
 
   it('is read alike by two parsers', () => {
     const parsed = hlsParser.parse(text) as hlsParser.types.MasterPlaylist;
@@ -52,31 +52,45 @@ describe('the master playlist', () => {
   });
 
   it('begins with the lowest variant where all are heavier', () => {
-    const heavy = masterPlaylist([videoTrack('720p', 720, [2_000_000, 1, 1]), TOP], []);
+    const heavy = masterPlaylist({
+      video: [videoTrack('720p', 720, [2_000_000, 1, 1]), TOP],
+      audio: [],
+      subtitles: [],
+    });
     expect(heavy.match(/stream_\w+/g)).toEqual(['stream_720p', 'stream_1080p']);
   });
 
   it('names no audio group where there is no sound', () => {
-    const silent = masterPlaylist([LOW], []);
+    const silent = masterPlaylist({ video: [LOW], audio: [], subtitles: [] });
     expect(silent).not.toContain('AUDIO=');
     expect(silent).not.toContain('EXT-X-MEDIA');
     expect(silent).toContain('CODECS="avc1.64001f"');
   });
 
   it('leaves the language out where it is unknown', () => {
-    expect(masterPlaylist([LOW], [audioTrack('und', 'Audio', true)])).not.toContain('LANGUAGE');
-    expect(masterPlaylist([LOW], [ENGLISH])).toContain('LANGUAGE="en"');
+    expect(
+      masterPlaylist({ video: [LOW], audio: [audioTrack('und', 'Audio', true)], subtitles: [] }),
+    ).not.toContain('LANGUAGE');
+    expect(masterPlaylist({ video: [LOW], audio: [ENGLISH], subtitles: [] })).toContain('LANGUAGE="en"');
   });
 
   it('lets no label break out of its quotes or its line', () => {
-    const hostile = masterPlaylist([LOW], [audioTrack('en', 'a",DEFAULT=NO\n#EXT-X-ENDLIST\r', true)]);
+    const hostile = masterPlaylist({
+      video: [LOW],
+      audio: [audioTrack('en', 'a",DEFAULT=NO\n#EXT-X-ENDLIST\r', true)],
+      subtitles: [],
+    });
     expect(hostile.split('\n').filter((line) => line.startsWith('#EXT-X-ENDLIST'))).toEqual([]);
     const [name] = Object.keys(m3u8(hostile).mediaGroups.AUDIO.audio!);
     expect(name).toBe('a ,DEFAULT=NO #EXT-X-ENDLIST');
   });
 
   it('tells apart two tracks with the same label', () => {
-    const twins = masterPlaylist([LOW], [audioTrack('en', 'Audio', true), audioTrack('de', 'Audio', false)]);
+    const twins = masterPlaylist({
+      video: [LOW],
+      audio: [audioTrack('en', 'Audio', true), audioTrack('de', 'Audio', false)],
+      subtitles: [],
+    });
     expect(twins).toContain('NAME="Audio (en)"');
     expect(twins).toContain('NAME="Audio (de)"');
   });

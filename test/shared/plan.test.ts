@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { chunkFrameRange, Plan, PlanOptions, planJob, type SourceInfo } from '../../shared/plan.ts';
+import { chunkFrameRange, Plan, PlanOptions } from '../../shared/plan.ts';
+import { planJob } from '../../shared/plan-job.ts';
+import type { SourceInfo } from '../../shared/source-info.ts';
 
 const OPTIONS = PlanOptions.parse({});
 

@@ -1,5 +1,5 @@
 // Tracks for the manifest writers' tests.
-import type { AudioTrack, VideoTrack } from '../../shared/messages.ts';
+import type { AudioTrack, VideoTrack } from '../../shared/manifest-tracks.ts';
 
 /** Segments of the given sizes, back to back from tick 0. */
 export function segmentsOf(durationsTicks: number[], sizesBytes: number[]) {

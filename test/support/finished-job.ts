@@ -1,7 +1,8 @@
 // A small job made for real with the transcoder's own stages, over storage in memory: two rungs, two chunks,
 // three segments, one sound track.
 import { createLog, type Log } from '../../shared/log.ts';
-import { type Plan, planJob } from '../../shared/plan.ts';
+import type { Plan } from '../../shared/plan.ts';
+import { planJob } from '../../shared/plan-job.ts';
 import { createScratch } from '../../transcoder/scratch.ts';
 import { encodeAudio } from '../../transcoder/stages/audio.ts';
 import { encodeChunk } from '../../transcoder/stages/encode.ts';

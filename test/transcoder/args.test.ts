@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Plan, planJob, type SourceInfo } from '../../shared/plan.ts';
+import type { Plan } from '../../shared/plan.ts';
+import { planJob } from '../../shared/plan-job.ts';
+import type { SourceInfo } from '../../shared/source-info.ts';
 import { audioCommand, chunkCommand, inputOptions, posterCommand } from '../../transcoder/ffmpeg/args.ts';
 import { type FfmpegCommand, runFfprobe } from '../../transcoder/ffmpeg/run.ts';
 import { openFileSource } from '../support/file-source.ts';

@@ -1,8 +1,8 @@
 // Generated clips, each with one thing wrong, beside the same clip without it.
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SourceInfo } from '../../shared/plan.ts';
 import { pictureTiming } from '../../shared/probe/picture-times.ts';
+import type { SourceInfo } from '../../shared/source-info.ts';
 import { PacketReader } from '../../transcoder/probe/packet-walk.ts';
 import { createScratch, type Scratch } from '../../transcoder/scratch.ts';
 import { probeSource } from '../../transcoder/stages/probe.ts';

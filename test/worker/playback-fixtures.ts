@@ -4,7 +4,8 @@ import { SignJWT } from 'jose';
 import type { PlayAnswer, Role } from '../../shared/api.ts';
 import { dashManifest } from '../../shared/dash.ts';
 import { masterPlaylist } from '../../shared/hls.ts';
-import type { AudioTrack, Presentation, VideoTrack } from '../../shared/messages.ts';
+import type { AudioTrack, VideoTrack } from '../../shared/manifest-tracks.ts';
+import type { Presentation } from '../../shared/messages.ts';
 import { audioStem, generationPrefix, videoStem } from '../../shared/object-keys.ts';
 import { type PlayClaims, parseSigningKeys, signToken } from '../../shared/sign.ts';
 
@@ -37,8 +38,8 @@ const AUDIO: AudioTrack[] = [
     isDefault: true,
   },
 ];
-export const MASTER = masterPlaylist(VIDEO, AUDIO);
-export const MPD = dashManifest(VIDEO, AUDIO);
+export const MASTER = masterPlaylist({ video: VIDEO, audio: AUDIO, subtitles: [] });
+export const MPD = dashManifest({ video: VIDEO, audio: AUDIO, subtitles: [] });
 
 export const PRESENTATION: Presentation = {
   durationSeconds: 100,

@@ -23,8 +23,8 @@ export function packagePresentation(
         name: playlistName(track.stem),
         body: mediaPlaylist(track),
       })),
-      { name: DASH_MANIFEST, body: dashManifest(video, audio) },
-      { name: MASTER_PLAYLIST, body: masterPlaylist(video, audio) },
+      { name: DASH_MANIFEST, body: dashManifest(tracks) },
+      { name: MASTER_PLAYLIST, body: masterPlaylist(tracks) },
     ],
   };
 }

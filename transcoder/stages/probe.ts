@@ -1,7 +1,6 @@
 // Finds out what a source is. Headers are hearsay: extents, pace and key frames come from the packets, and
 // whatever cannot be decoded in full is refused here with a sentence for the person who uploaded it.
 import { SNIFF_BYTES } from '../../shared/limits.ts';
-import type { SourceInfo } from '../../shared/plan.ts';
 import { type ChosenStreams, chooseStreams } from '../../shared/probe/choose-streams.ts';
 import { type IsoIndex, inspectIso } from '../../shared/probe/iso-boxes.ts';
 import { indexedTimes } from '../../shared/probe/iso-times.ts';
@@ -9,6 +8,7 @@ import { hasMatroskaCues } from '../../shared/probe/matroska.ts';
 import { type PacketTimes, pictureTiming } from '../../shared/probe/picture-times.ts';
 import { FALLBACK_FPS, sourceInfoOf } from '../../shared/probe/source-info.ts';
 import { sniffContainer } from '../../shared/sniff.ts';
+import type { SourceInfo } from '../../shared/source-info.ts';
 import type { RunLimits } from '../ffmpeg/run.ts';
 import { askFfprobe, type Probe } from '../probe/ask-ffprobe.ts';
 import { ProbedFile, type ProbedStream, streamFacts } from '../probe/ffprobe-streams.ts';
