@@ -76,7 +76,7 @@ export function readMpd(text: string): ReadRepresentation[] {
 }
 
 /** An attribute list (RFC 8216, section 4.2), quotes taken off. */
-function attributesOf(text: string): Attributes {
+export function attributesOf(text: string): Attributes {
   const pairs = [...text.matchAll(/([A-Z0-9-]+)=(?:"([^"]*)"|([^",]*))/g)];
   return Object.fromEntries(pairs.map(([, name, quoted, plain]) => [name!, quoted ?? plain ?? '']));
 }

@@ -2,10 +2,10 @@
 import { BodyReader, type Box, boxesIn, malformed, requireBox } from './boxes.ts';
 
 /** Fixed fields before the child boxes of a sample entry (ISO/IEC 14496-12 §12.1.3 and §12.2.3). */
-const VISUAL_ENTRY_BYTES = 78;
-const AUDIO_ENTRY_BYTES = 28;
+export const VISUAL_ENTRY_BYTES = 78;
+export const AUDIO_ENTRY_BYTES = 28;
 /** stsd: version, flags and entry count. */
-const STSD_HEADER_BYTES = 8;
+export const STSD_HEADER_BYTES = 8;
 
 /** `avc1.PPCCLL` or `mp4a.40.N`. */
 export function codecsOf(init: Uint8Array): string {
@@ -37,16 +37,20 @@ function child(init: Uint8Array, entry: Box, fixedBytes: number, type: string): 
   return box;
 }
 
-function avcCodec(init: Uint8Array, avcC: Box): string {
+/** The codec string of an avcC, under the sample entry's own name. */
+export function avcCodec(init: Uint8Array, avcC: Box, entry = 'avc1'): string {
   const reader = new BodyReader(init, avcC.bodyStart, avcC.end);
   reader.skip(1); // configuration version
   const profileCompatibilityLevel = [reader.u8(), reader.u8(), reader.u8()];
-  return `avc1.${profileCompatibilityLevel.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
+  return `${entry}.${profileCompatibilityLevel.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
+}
+
+function audioSpecificConfig(init: Uint8Array): Uint8Array {
+  return esdsConfig(init, child(init, sampleEntry(init), AUDIO_ENTRY_BYTES, 'esds'));
 }
 
 /** Walks esds: ES descriptor (3) > decoder config (4) > decoder specific info (5). */
-function audioSpecificConfig(init: Uint8Array): Uint8Array {
-  const esds = child(init, sampleEntry(init), AUDIO_ENTRY_BYTES, 'esds');
+export function esdsConfig(init: Uint8Array, esds: Box): Uint8Array {
   const reader = new BodyReader(init, esds.bodyStart, esds.end);
   reader.skip(4);
   openDescriptor(reader, 3);
@@ -75,7 +79,8 @@ function openDescriptor(reader: BodyReader, tag: number): number {
   throw malformed('A descriptor of the esds box is too long.');
 }
 
-function audioObjectType(config: Uint8Array): number {
+/** @param config an AudioSpecificConfig */
+export function audioObjectType(config: Uint8Array): number {
   if (config.length < 2) throw malformed('The audio configuration is too short.');
   const type = config[0]! >> 3;
   if (type !== 31) return type;

@@ -54,11 +54,15 @@ export function readFragment(moof: Uint8Array): FragmentFacts {
   const run = runs[0];
   if (!run || runs.length !== 1) throw malformed('A fragment must hold exactly one run of samples.');
 
-  const { dataOffset, samples } = readRun(moof, run, readDefaults(moof, requireBox(moof, 'tfhd', traf)));
-  const tfdt = readFullBox(moof, requireBox(moof, 'tfdt', traf));
+  const header = readTrackHeader(moof, traf);
+  if (header.baseOffset !== undefined || !header.isMoofBased) {
+    throw malformed("A fragment's offsets do not count from its moof.");
+  }
+  const { dataOffset, samples } = readRun(moof, run, header.defaults);
+  if (dataOffset === undefined) throw malformed('A run does not say where its samples are.');
   return {
     sequenceNumber: readFullBox(moof, requireBox(moof, 'moof/mfhd')).reader.u32(),
-    baseTicks: tfdt.version === 1 ? tfdt.reader.u64() : tfdt.reader.u32(),
+    baseTicks: readBaseTicks(moof, traf),
     durationTicks: samples.reduce((sum, sample) => sum + sample.durationTicks, 0),
     samples,
     dataOffset,
@@ -72,32 +76,55 @@ export function setSequenceNumber(moof: Uint8Array, sequenceNumber: number): voi
   viewOf(moof).setUint32(mfhd.bodyStart + 4, sequenceNumber);
 }
 
-type Defaults = {
+/** What stands for fields that a run leaves out. */
+export type SampleDefaults = {
   durationTicks: number | undefined;
   sizeBytes: number | undefined;
   flags: number | undefined;
 };
 
-function readDefaults(moof: Uint8Array, tfhd: Box): Defaults {
-  const { flags, reader } = readFullBox(moof, tfhd);
-  if (flags & TFHD.baseDataOffset || !(flags & TFHD.moofBase)) {
-    throw malformed("A fragment's offsets do not count from its moof.");
-  }
-  reader.skip(4);
+export type TrackHeader = {
+  trackId: number;
+  /** From the start of the file, where the fragment gives one. */
+  baseOffset: number | undefined;
+  isMoofBased: boolean;
+  defaults: SampleDefaults;
+};
+
+/** The tfhd of a traf. */
+export function readTrackHeader(moof: Uint8Array, traf: Box): TrackHeader {
+  const { flags, reader } = readFullBox(moof, requireBox(moof, 'tfhd', traf));
+  const trackId = reader.u32();
+  const baseOffset = flags & TFHD.baseDataOffset ? reader.u64() : undefined;
   if (flags & TFHD.descriptionIndex) reader.skip(4);
   return {
-    durationTicks: flags & TFHD.duration ? reader.u32() : undefined,
-    sizeBytes: flags & TFHD.size ? reader.u32() : undefined,
-    flags: flags & TFHD.flags ? reader.u32() : undefined,
+    trackId,
+    baseOffset,
+    isMoofBased: (flags & TFHD.moofBase) !== 0,
+    defaults: {
+      durationTicks: flags & TFHD.duration ? reader.u32() : undefined,
+      sizeBytes: flags & TFHD.size ? reader.u32() : undefined,
+      flags: flags & TFHD.flags ? reader.u32() : undefined,
+    },
   };
 }
 
-function readRun(moof: Uint8Array, trun: Box, defaults: Defaults): { dataOffset: number; samples: Sample[] } {
+/** Decode time of a traf's first sample. */
+export function readBaseTicks(moof: Uint8Array, traf: Box): number {
+  const { version, reader } = readFullBox(moof, requireBox(moof, 'tfdt', traf));
+  return version === 1 ? reader.u64() : reader.u32();
+}
+
+/** A trun's samples, and where they are where it says so. */
+export function readRun(
+  moof: Uint8Array,
+  trun: Box,
+  defaults: SampleDefaults,
+): { dataOffset: number | undefined; samples: Sample[] } {
   const { version, flags, reader } = readFullBox(moof, trun);
   const count = reader.u32();
   if (count < 1 || count > MAX_SAMPLES_PER_FRAGMENT) throw malformed(`A fragment claims ${count} samples.`);
-  if (!(flags & TRUN.dataOffset)) throw malformed('A run does not say where its samples are.');
-  const dataOffset = reader.i32();
+  const dataOffset = flags & TRUN.dataOffset ? reader.i32() : undefined;
   const firstFlags = flags & TRUN.firstFlags ? reader.u32() : undefined;
 
   const samples: Sample[] = [];

@@ -31,8 +31,8 @@ export function trackTimescale(init: Uint8Array): number {
 export type EditList = { pauseSeconds: number; hiddenTicks: number };
 
 /** @throws AppError verification_failed for edits other than an optional pause followed by the whole track. */
-export function readEditList(init: Uint8Array): EditList {
-  const elst = findBox(init, 'moov/trak/edts/elst');
+export function readEditList(init: Uint8Array, trak: Box = requireBox(init, 'moov/trak')): EditList {
+  const elst = findBox(init, 'edts/elst', trak);
   if (!elst) return { pauseSeconds: 0, hiddenTicks: 0 };
   const { version, reader } = readFullBox(init, elst);
   const count = reader.u32();
@@ -74,7 +74,8 @@ export function withSingleEdit(init: Uint8Array, hiddenTicks: number): Uint8Arra
   return Buffer.concat([init.subarray(0, moov.start), newMoov, init.subarray(moov.end)]);
 }
 
-function timescaleOf(init: Uint8Array, header: Box): number {
+/** Of an mvhd or mdhd. */
+export function timescaleOf(init: Uint8Array, header: Box): number {
   const { version, reader } = readFullBox(init, header);
   reader.skip(version === 1 ? 16 : 8); // creation and modification time
   const timescale = reader.u32();
