@@ -1,9 +1,14 @@
 // `npm run bench -- NAME`: performance as ratios within one run, with what was measured on what.
 import { cpus, totalmem } from 'node:os';
 import { benchMemory } from './memory.ts';
+import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
 
-const BENCHES: Record<string, () => Promise<void>> = { memory: benchMemory, start: benchStart };
+const BENCHES: Record<string, () => Promise<void>> = {
+  memory: benchMemory,
+  scale: benchScale,
+  start: benchStart,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in BENCHES));
