@@ -10,6 +10,7 @@ import { drainOutbox } from '../jobs/outbox.ts';
 import { renderJob } from '../jobs/render.ts';
 import { liveProgress } from '../jobs/room-client.ts';
 import { latestJobOf, latestJobsOf } from '../jobs/store.ts';
+import { certificateResponse } from './certificate.ts';
 import { deleteVideo } from './delete.ts';
 import { cursorOf, ListQuery, readCursor } from './list.ts';
 import { renderVideo } from './render.ts';
@@ -66,6 +67,10 @@ export function videoRoutes(): Hono<AppEnv> {
     await response.body?.cancel();
     return new Response(null, response);
   });
+
+  app.get('/v1/videos/:id/certificate', mayRead, async (c) =>
+    certificateResponse(c.env.MEDIA, await ownVideo(c)),
+  );
 
   app.post('/v1/videos/:id/transcode', mayManage, idempotent(acceptedAnswer), async (c) => {
     const request = await jsonBody(c, TranscodeRequest);

@@ -1,0 +1,26 @@
+import { SELF } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
+import { bearer, ORIGIN, outcome, type PublishedVideo, publishVideo } from './playback-fixtures.ts';
+
+async function certificateOf(video: PublishedVideo, ownerId = video.ownerId): Promise<Response> {
+  const url = `${ORIGIN}/v1/videos/${video.id}/certificate`;
+  return (await SELF.fetch(url, { headers: await bearer(ownerId) })) as unknown as Response;
+}
+
+describe('the certificate of a video', () => {
+  it('is the document of the published generation, as it was written', async () => {
+    const response = await certificateOf(await publishVideo());
+    expect([response.status, response.headers.get('Content-Type')]).toEqual([200, 'application/json']);
+    expect(await response.text()).toBe('{}');
+  });
+
+  it('is not there before anything is published', async () => {
+    expect(await outcome(await certificateOf(await publishVideo({ isPublished: false })))).toBe(
+      '404 not_found',
+    );
+  });
+
+  it('is not for another owner', async () => {
+    expect(await outcome(await certificateOf(await publishVideo(), 'somebody-else'))).toBe('404 not_found');
+  });
+});
