@@ -27,11 +27,11 @@ export const JobState = z.enum(['queued', 'running', 'succeeded', 'failed', 'can
 export type JobState = z.infer<typeof JobState>;
 
 /** `blocked` waits for other tasks of its job, `ready` may be claimed; `done`, `failed` and `cancelled` are
- * final: a failed task ends its job, and the end of a job cancels what is left of it. */
+ * final: a failed task (but `instant`) ends its job, and the end of a job cancels what is left of it. */
 export const TaskState = z.enum(['blocked', 'ready', 'running', 'done', 'failed', 'cancelled']);
 export type TaskState = z.infer<typeof TaskState>;
 
-export const TaskKind = z.enum(['import', 'plan', 'chunk', 'audio', 'finish']);
+export const TaskKind = z.enum(['import', 'plan', 'instant', 'chunk', 'audio', 'finish']);
 export type TaskKind = z.infer<typeof TaskKind>;
 
 /** An ended job stays as it is; trying again makes a new one. */
