@@ -1,7 +1,12 @@
 // The public HTTP surface: request and response schemas. Types come from the same objects that validate.
 import { z } from 'zod';
+import { Chapter } from './chapters.ts';
+import { EncoderPreset, VideoEncoder } from './encoder.ts';
 import { LadderRow } from './ladder.ts';
+import { Loudness } from './loudness.ts';
+import { Receipt } from './receipt.ts';
 import { JobState, UploadState, VideoState } from './states.ts';
+import { SubtitleInfo } from './subtitle-api.ts';
 
 export const Role = z.enum(['admin', 'uploader', 'viewer']);
 export type Role = z.infer<typeof Role>;
@@ -12,21 +17,10 @@ export type VideoKind = z.infer<typeof VideoKind>;
 export const Protection = z.enum(['none', 'aes-128', 'cenc']);
 export type Protection = z.infer<typeof Protection>;
 
-export const EncoderPreset = z.enum([
-  'ultrafast',
-  'superfast',
-  'veryfast',
-  'faster',
-  'fast',
-  'medium',
-  'slow',
-]);
-export type EncoderPreset = z.infer<typeof EncoderPreset>;
-
 /** A client's own id of a title; becomes part of a path. */
 export const ContentId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'contentId is 1 to 64 of A-Z a-z 0-9 _ -');
 
-const Ladder = z.array(LadderRow).min(1).max(10);
+export const Ladder = z.array(LadderRow).min(1).max(10);
 const SegmentSeconds = z.number().min(2).max(12);
 const Regions = z.array(z.string().regex(/^[A-Z]{2}$/, 'regions are ISO 3166-1 alpha-2 codes')).max(250);
 const Tags = z.array(z.string().min(1).max(64)).max(32);
@@ -43,6 +37,9 @@ export const VideoInput = z
     ladder: Ladder.optional(),
     segmentSeconds: SegmentSeconds.optional(),
     preset: EncoderPreset.optional(),
+    encoder: VideoEncoder.optional(),
+    /** null: as it is, whatever the deployment's default. */
+    loudness: Loudness.nullable().optional(),
   })
   .strict();
 export type VideoInput = z.infer<typeof VideoInput>;
@@ -186,6 +183,8 @@ export const Job = z.object({
   startedAt: z.string().optional(),
   finishedAt: z.string().optional(),
   timings: z.record(z.string(), z.number()),
+  /** Of a job that succeeded. */
+  receipt: Receipt.optional(),
 });
 export type Job = z.infer<typeof Job>;
 
@@ -207,7 +206,10 @@ export const Video = z.object({
   sizeBytes: z.int().optional(),
   renditions: z.array(RenditionInfo),
   audio: z.array(AudioInfo),
-  subtitles: z.array(z.object({ name: z.string(), language: z.string(), label: z.string() })),
+  subtitles: z.array(SubtitleInfo),
+  chapters: z.array(Chapter).optional(),
+  /** What of the file is left out, in sentences for a person. */
+  warnings: z.array(z.string()).optional(),
   posterUrl: z.string().optional(),
   job: Job.optional(),
   error: ApiError.optional(),
@@ -225,6 +227,8 @@ export const TranscodeRequest = z
     protection: Protection.optional(),
     segmentSeconds: SegmentSeconds.optional(),
     preset: EncoderPreset.optional(),
+    encoder: VideoEncoder.optional(),
+    loudness: Loudness.nullable().optional(),
   })
   .strict();
 export type TranscodeRequest = z.infer<typeof TranscodeRequest>;
@@ -273,6 +277,7 @@ export const PlayAnswer = z.object({
   progressive: z.string().optional(),
   poster: z.string().optional(),
   storyboard: z.string().optional(),
+  chapters: z.string().optional(),
   expiresAt: z.string(),
 });
 export type PlayAnswer = z.infer<typeof PlayAnswer>;
@@ -280,18 +285,3 @@ export type PlayAnswer = z.infer<typeof PlayAnswer>;
 /** A link to the watch page that carries what a private video needs, in the fragment. */
 export const WatchLink = z.object({ url: z.string(), expiresAt: z.string() });
 export type WatchLink = z.infer<typeof WatchLink>;
-
-// Credentials
-
-export const CreateApiKey = z.object({ name: z.string().trim().min(1).max(100), role: Role }).strict();
-export const ApiKeyInfo = z.object({
-  id: z.string(),
-  name: z.string(),
-  role: Role,
-  createdAt: z.string(),
-  lastUsedAt: z.string().optional(),
-});
-export type ApiKeyInfo = z.infer<typeof ApiKeyInfo>;
-/** The key itself is in the answer to its creation and nowhere else. */
-export const CreatedApiKey = ApiKeyInfo.extend({ key: z.string() });
-export type CreatedApiKey = z.infer<typeof CreatedApiKey>;

@@ -50,6 +50,7 @@ export const ERRORS = {
   },
   upload_part_number_invalid: { status: 422, title: 'There is no such part in this upload', retry: 'never' },
   upload_part_size_mismatch: { status: 422, title: 'The part has the wrong size', retry: 'never' },
+  upload_part_in_progress: { status: 409, title: 'Another request is writing this part', retry: 'later' },
   upload_parts_missing: { status: 409, title: 'Not all parts have arrived', retry: 'never' },
   upload_part_etag_mismatch: { status: 422, title: 'A part does not match its etag', retry: 'never' },
   upload_checksum_mismatch: {
@@ -96,6 +97,9 @@ export const ERRORS = {
   job_not_finished: { status: 409, title: 'The job has not finished', retry: 'later' },
   job_finished: { status: 409, title: 'The job has already finished', retry: 'never' },
 
+  subtitles_invalid: { status: 422, title: 'The subtitles cannot be read', retry: 'never' },
+  subtitles_of_file: { status: 409, title: 'These subtitles are part of the file', retry: 'never' },
+
   // Playback
   playback_token_invalid: { status: 403, title: 'The playback token is not valid', retry: 'never' },
   playback_token_expired: { status: 401, title: 'The playback token has expired', retry: 'never' },
@@ -140,6 +144,11 @@ export const ERRORS = {
   source_changed: { status: 409, title: 'The source changed while it was being read', retry: 'never' },
   init_mismatch: { status: 500, title: 'Two encoders disagree on the init segment', retry: 'later' },
   encode_failed: { status: 500, title: 'The encoder failed', retry: 'later' },
+  encoder_not_available: {
+    status: 422,
+    title: 'No transcoder has the encoder that was asked for',
+    retry: 'later',
+  },
   encode_resources: { status: 500, title: 'The encoder ran out of memory or time', retry: 'later' },
   verification_failed: { status: 500, title: 'The finished stream failed its checks', retry: 'later' },
   transcoder_lost: { status: 500, title: 'The transcoders stopped without making progress', retry: 'later' },

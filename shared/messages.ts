@@ -2,8 +2,13 @@
 // of a job under work/. Every later call after a claim is authenticated by the claim's job token.
 import { z } from 'zod';
 import { AudioInfo, RenditionInfo } from './api.ts';
+import { Chapter } from './chapters.ts';
+import { VideoEncoder } from './encoder.ts';
+import { KeyRange } from './manifest-tracks.ts';
 import { PlanOptions } from './plan.ts';
+import { Receipt } from './receipt.ts';
 import { TaskKind } from './states.ts';
+import { SubtitleInfo } from './subtitle-api.ts';
 
 /** A queue message: a wake-up and nothing more. D1 decides what there is to do. */
 export const Ticket = z.object({ v: z.literal(1), jobId: z.string() });
@@ -18,6 +23,8 @@ export const ClaimRequest = z.object({
   workerId: z.string().min(1).max(128),
   /** Identity of the encoder: ffmpeg build, threads, argument version. One profile encodes one job. */
   profile: z.string().min(1).max(128),
+  /** Encoders that passed this transcoder's start-up check; libx264 alone where it says nothing. */
+  encoders: z.array(VideoEncoder).min(1).max(8).optional(),
 });
 export type ClaimRequest = z.infer<typeof ClaimRequest>;
 
@@ -115,6 +122,10 @@ export const PlanSummary = z.object({
   chunks: z.array(z.object({ segmentCount: z.int().min(1), frames: z.int().min(1) })).min(1),
   /** Segments per audio track are the video's count as a hint; tracks end where they end. */
   audioTracks: z.int().min(0),
+  /** Subtitle tracks, all of them made by one task. */
+  textTracks: z.int().min(0).optional(),
+  /** Segments of the copied rendition, where the source can be played by a copy. */
+  instantSegments: z.int().min(1).optional(),
   durationSeconds: z.number(),
   width: z.int(),
   height: z.int(),
@@ -160,11 +171,17 @@ export const Presentation = z.object({
   renditions: z.array(RenditionInfo).min(1),
   audio: z.array(AudioInfo),
   hasPoster: z.boolean(),
+  /** The tracks that came with the file. */
+  subtitles: z.array(SubtitleInfo).optional(),
+  chapters: z.array(Chapter).optional(),
+  warnings: z.array(z.string()).optional(),
+  hasStoryboard: z.boolean().optional(),
+  hasPreview: z.boolean().optional(),
 });
 export type Presentation = z.infer<typeof Presentation>;
 
 // POST /internal/publish: ends the finish task and the job, moves the video's pointer.
-export const PublishReport = z.object({ presentation: Presentation });
+export const PublishReport = z.object({ presentation: Presentation, receipt: Receipt.optional() });
 
 // R2 documents under work/{jobId}/
 
@@ -178,6 +195,8 @@ export const SegmentFacts = z.object({
   samples: z.int(),
   /** Decode time of each key frame (video). */
   keyTicks: z.array(z.int()),
+  /** Where each of them lies, where a fragment begins with it. */
+  keyRanges: z.array(KeyRange).optional(),
 });
 export type SegmentFacts = z.infer<typeof SegmentFacts>;
 
@@ -198,6 +217,20 @@ export const TrackFacts = z.object({
 });
 export type TrackFacts = z.infer<typeof TrackFacts>;
 
+/** work/{jobId}/text.json: subtitles by the name of their track in the plan; those that show nothing are absent. */
+export const TextFacts = z.object({
+  version: z.literal(1),
+  tracks: z.array(z.object({ name: z.string(), vtt: z.string() })),
+  /** What could not be had, in sentences for a person. */
+  warnings: z.array(z.string()),
+});
+export type TextFacts = z.infer<typeof TextFacts>;
+
 /** work/{jobId}/chunk_{k}.json and audio_{t}.json. */
-export const TaskFacts = z.object({ version: z.literal(1), tracks: z.array(TrackFacts).min(1) });
+export const TaskFacts = z.object({
+  version: z.literal(1),
+  tracks: z.array(TrackFacts).min(1),
+  /** User and system time of the attempt that ended the task. */
+  cpuSeconds: z.number().optional(),
+});
 export type TaskFacts = z.infer<typeof TaskFacts>;

@@ -3,6 +3,7 @@ import { isHdrTransfer, outputColor } from './color.ts';
 import { pickRungs } from './ladder.ts';
 import { type Plan, type PlannedChunk, type PlanOptions, SEEK_MARGIN_SECONDS } from './plan.ts';
 import { planAudio } from './plan-audio.ts';
+import { planThumbnails } from './plan-thumbnails.ts';
 import type { SourceInfo } from './source-info.ts';
 import { displaySize, refuseSourceLength, refuseSourceSize } from './source-limits.ts';
 import {
@@ -77,8 +78,9 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
     chunks,
     renditions,
     audio: planAudio(source.audio),
-    encoder: { codec: 'libx264', preset: options.preset },
+    encoder: { codec: options.encoder ?? 'libx264', preset: options.preset },
     poster: { atSeconds: Math.min(endSeconds / 10, 30) },
+    thumbnails: planThumbnails(totalFrames, grid, renditions[0]!),
   };
 }
 

@@ -1,10 +1,16 @@
 // The plan of a job: everything that will be made of a source. Every number later work relies on (frames,
 // segments, chunks, keys) follows from it alone.
 import { z } from 'zod';
-import { EncoderPreset } from './api.ts';
+import { Chapter } from './chapters.ts';
 import { Color } from './color.ts';
+import { EncoderPreset, VideoEncoder } from './encoder.ts';
 import { LadderRow } from './ladder.ts';
+import { Loudness } from './loudness.ts';
+import { AudioPurpose } from './manifest-tracks.ts';
+import { PlannedThumbnails } from './plan-thumbnails.ts';
+import { PlannedInstant } from './plan-instant.ts';
 import { Rational, segmentFrameRange } from './timeline.ts';
+import { Trial } from './trial.ts';
 
 export const PlannedRendition = z.object({
   name: z.string(),
@@ -27,8 +33,23 @@ export const PlannedAudio = z.object({
   /** AAC-LC stereo is taken over as it is. */
   isCopied: z.boolean(),
   isDefault: z.boolean(),
+  purpose: AudioPurpose.optional(),
+  /** Name of the stereo rendition that this one is the surround version of. */
+  surroundOf: z.string().optional(),
 });
 export type PlannedAudio = z.infer<typeof PlannedAudio>;
+
+export const PlannedSubtitle = z.object({
+  name: z.string(),
+  streamIndex: z.int(),
+  codec: z.string(),
+  language: z.string(),
+  label: z.string(),
+  isDefault: z.boolean(),
+  isForced: z.boolean(),
+  isCaptions: z.boolean(),
+});
+export type PlannedSubtitle = z.infer<typeof PlannedSubtitle>;
 
 export const PlannedChunk = z.object({
   index: z.int(),
@@ -67,8 +88,20 @@ export const Plan = z.object({
   chunks: z.array(PlannedChunk).min(1),
   renditions: z.array(PlannedRendition).min(1),
   audio: z.array(PlannedAudio),
-  encoder: z.object({ codec: z.literal('libx264'), preset: EncoderPreset }),
+  /** Where the source can be played by a copy before anything is encoded. */
+  instant: PlannedInstant.optional(),
+  /** EBU R128 integrated loudness that all sound is brought to; absent where it stays as it is. */
+  loudnessLufs: z.number().optional(),
+  subtitles: z.array(PlannedSubtitle).optional(),
+  chapters: z.array(Chapter).optional(),
+  /** What of the source is left out, in sentences for a person. */
+  warnings: z.array(z.string()).optional(),
+  encoder: z.object({ codec: VideoEncoder, preset: EncoderPreset }),
+  /** Absent where no trial was made: too short, not seekable, or playable at once as it is. */
+  trial: Trial.optional(),
   poster: z.object({ atSeconds: z.number() }),
+  /** Absent where there are no pictures. */
+  thumbnails: PlannedThumbnails.optional(),
 });
 export type Plan = z.infer<typeof Plan>;
 
@@ -77,6 +110,8 @@ export const PlanOptions = z.object({
   ladder: z.array(LadderRow).min(1).optional(),
   segmentSeconds: z.number().default(6),
   preset: EncoderPreset.default('veryfast'),
+  loudness: Loudness.nullable().optional(),
+  encoder: VideoEncoder.optional(),
 });
 export type PlanOptions = z.infer<typeof PlanOptions>;
 

@@ -1,8 +1,15 @@
 // The Worker's bindings and its configuration, parsed once per isolate. All problems are reported together.
 import { z } from 'zod';
-import { EncoderPreset } from '../shared/api.ts';
+import { Ladder } from '../shared/api.ts';
+import { EncoderPreset, VideoEncoder } from '../shared/encoder.ts';
 import { DEFAULT_IMPORT_PORTS } from '../shared/import-url.ts';
-import { DAY_SECONDS, EDGE_BODY_LIMIT_BYTES, EDGE_MULTIPART_MAX_BYTES, TIB } from '../shared/limits.ts';
+import {
+  DAY_SECONDS,
+  EDGE_BODY_LIMIT_BYTES,
+  EDGE_MULTIPART_MAX_BYTES,
+  MINUTE_SECONDS,
+  TIB,
+} from '../shared/limits.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
 import type { TusUpload } from './uploads/tus-upload.ts';
@@ -21,6 +28,22 @@ export type Env = {
 const Secret = z.string().min(32, 'needs at least 32 characters');
 
 const Quota = z.coerce.number().int().min(0);
+
+function ladderOf(text: string, context: z.RefinementCtx): z.infer<typeof Ladder> {
+  let rows: unknown;
+  try {
+    rows = JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not JSON' });
+    return z.NEVER;
+  }
+  const ladder = Ladder.safeParse(rows);
+  if (ladder.success) return ladder.data;
+  for (const { message, path } of ladder.error.issues) {
+    context.addIssue({ code: 'custom', message: `row ${path.join('.')}: ${message}` });
+  }
+  return z.NEVER;
+}
 
 const Config = z
   .object({
@@ -52,6 +75,19 @@ const Config = z
       .default(EDGE_BODY_LIMIT_BYTES),
     SEGMENT_SECONDS: z.coerce.number().min(2).max(12).default(6),
     ENCODER_PRESET: EncoderPreset.default('veryfast'),
+    /** The encoder of videos that ask for none; h264_nvenc needs transcoders with a GPU. */
+    ENCODER: VideoEncoder.default('libx264'),
+    /** JSON rows of the ladder for videos that bring none: [{"shortSidePixels":720,"maxBitrateBps":2800000}]. */
+    LADDER: z
+      .string()
+      .optional()
+      .transform((text, context) => (text ? ladderOf(text, context) : undefined)),
+    /** A job whose encoder no transcoder has shown for this long, with nothing of its kind at work, is refused. */
+    ENCODER_WAIT_SECONDS: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .default(10 * MINUTE_SECONDS),
     /** Exact origins that may call the API from a page, comma-separated; media answers any origin. */
     CORS_ORIGINS: z
       .string()

@@ -8,6 +8,11 @@ export function planOptionsOf(
   stored: string,
   overrides: Partial<PlanOptions> = {},
 ): PlanOptions {
-  const defaults = { segmentSeconds: config.SEGMENT_SECONDS, preset: config.ENCODER_PRESET };
+  const defaults = {
+    segmentSeconds: config.SEGMENT_SECONDS,
+    preset: config.ENCODER_PRESET,
+    encoder: config.ENCODER,
+    ...(config.LADDER && { ladder: config.LADDER }),
+  };
   return PlanOptions.parse({ ...defaults, ...JSON.parse(stored), ...overrides });
 }

@@ -62,7 +62,8 @@ async function isStored(db: D1Database, uploadId: string): Promise<boolean> {
 function videoStatement(db: D1Database, limits: QuotaLimits, upload: NewUpload): D1PreparedStatement {
   const { video } = upload;
   const room = hasRoom(limits, upload.ownerId, wantedBy(upload));
-  const options = { ladder: video.ladder, segmentSeconds: video.segmentSeconds, preset: video.preset };
+  const { ladder, segmentSeconds, preset, encoder } = video;
+  const options = { ladder, segmentSeconds, preset, encoder };
   return db
     .prepare(
       `INSERT INTO videos (id, owner_id, title, kind, content_id, visibility, protection, regions, tags, options, state)
