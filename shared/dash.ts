@@ -1,11 +1,14 @@
 // A static DASH manifest (ISO/IEC 23009-1, isoff-live profile) as text, from the same tracks as the HLS
 // playlists. Pure. Elements stand in the order the schema gives them.
 import { measureBitrates } from './bitrates.ts';
+import { imageSet } from './dash-images.ts';
+import { subtitleSets } from './dash-subtitles.ts';
 import type { AudioTrack, ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
 import { initName, segmentTemplate } from './object-keys.ts';
 import type { Rational } from './timeline.ts';
+import { accessibility, element, emptyElement, escaped, role } from './xml.ts';
 
-export function dashManifest({ video, audio }: ManifestTracks): string {
+export function dashManifest({ video, audio, subtitles, images }: ManifestTracks): string {
   const tracks = [...video, ...audio];
   const durationSeconds = Math.max(...tracks.map(trackSeconds));
   const longestSegmentSeconds = Math.max(
@@ -24,6 +27,8 @@ export function dashManifest({ video, audio }: ManifestTracks): string {
     '  <Period id="0" start="PT0S">',
     ...videoSet(video),
     ...audio.flatMap((track, index) => audioSet(track, index + 1)),
+    ...(images ? imageSet(images, video.length + audio.length + 1) : []),
+    ...subtitleSets(subtitles, video.length + audio.length + 2, durationSeconds),
     '  </Period>',
     '</MPD>',
   ];
@@ -71,6 +76,8 @@ function audioSet(track: AudioTrack, id: number): string[] {
     lang: track.language,
     segmentAlignment: true,
     startWithSAP: 1,
+    // Left to the bitrate, dash.js would begin with the surround sound that most devices fold down again.
+    ...(track.surroundOf === undefined ? { selectionPriority: 2 } : {}),
   };
   const channels = {
     schemeIdUri: 'urn:mpeg:dash:23003:3:audio_channel_configuration:2011',
@@ -86,7 +93,8 @@ function audioSet(track: AudioTrack, id: number): string[] {
     `    ${element('AdaptationSet', attributes)}`,
     `      ${emptyElement('AudioChannelConfiguration', channels)}`,
     `      <Label>${escaped(track.label)}</Label>`,
-    role(track.isDefault ? 'main' : 'alternate'),
+    ...(track.purpose === 'description' ? [accessibility(1)] : []),
+    role(track.purpose ?? (track.isDefault ? 'main' : 'alternate')),
     `      ${element('Representation', representation)}`,
     ...segmentList(track),
     '      </Representation>',
@@ -143,32 +151,4 @@ function aspect(width: number, height: number): string {
   const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
   const common = divisor(width, height);
   return `${width / common}:${height / common}`;
-}
-
-function role(value: string): string {
-  return `      ${emptyElement('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value })}`;
-}
-
-type Attributes = Record<string, string | number | boolean>;
-
-function element(name: string, attributes: Attributes): string {
-  const text = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(String(value))}"`);
-  return `<${name}${text.join('')}>`;
-}
-
-function emptyElement(name: string, attributes: Attributes): string {
-  return element(name, attributes).replace(/>$/, '/>');
-}
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-};
-
-/** XML 1.0 has no place for control characters, escaped or not. */
-function escaped(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, ' ').replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }

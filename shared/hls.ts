@@ -1,13 +1,21 @@
 // HLS playlists (RFC 8216) as text, from measured tracks. Pure.
 import { measureBitrates, withAudio } from './bitrates.ts';
-import type { AudioTrack, ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
-import { initName, playlistName, segmentName } from './object-keys.ts';
+import { iframeVariant } from './hls-iframes.ts';
+import {
+  type AudioGroup,
+  audioGroups,
+  audioLines,
+  quoted,
+  SUBTITLE_GROUP,
+  subtitleLines,
+} from './hls-media.ts';
+import type { ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
+import { initName, playlistName, segmentName, subtitleName } from './object-keys.ts';
 import { framesPerSecond } from './timeline.ts';
 
 /** fMP4 segments with EXT-X-MAP need version 6, INDEPENDENT-SEGMENTS in media playlists is older; 7 is what
  * Apple's tools expect of CMAF. */
 const VERSION = 7;
-const AUDIO_GROUP = 'audio';
 
 /**
  * AVPlayer and hls.js begin with the first variant of the list, whatever it is. The first is therefore the best
@@ -17,25 +25,37 @@ const START_BANDWIDTH_BPS = 2_000_000;
 
 const MICROSECONDS = 1_000_000;
 
-export function masterPlaylist({ video, audio }: ManifestTracks): string {
+export function masterPlaylist({ video, audio, subtitles }: ManifestTracks): string {
+  const groups = audioGroups(audio);
+  const variantsWith = (group: AudioGroup | undefined) =>
+    video.map((track) => variant(track, group, subtitles.length > 0));
+  const [first, ...others] = groups;
   return lines([
     '#EXTM3U',
     `#EXT-X-VERSION:${VERSION}`,
     '#EXT-X-INDEPENDENT-SEGMENTS',
-    ...audio.map((track) => audioLine(track, audio)),
-    ...startFirst(video.map((track) => variant(track, audio))).flatMap(({ text }) => text),
+    ...groups.flatMap(audioLines),
+    ...subtitleLines(subtitles),
+    // Stereo first: what everything plays is what players begin with.
+    ...startFirst(variantsWith(first)).flatMap(({ text }) => text),
+    ...others.flatMap((group) => ascending(variantsWith(group)).flatMap(({ text }) => text)),
+    ...video.flatMap((track) => iframeVariant(track) ?? []),
   ]);
 }
 
-/** The finished playlist of one track. */
-export function mediaPlaylist(track: TrackTimeline): string {
+/**
+ * The finished playlist of one track.
+ *
+ * @param targetSeconds TARGETDURATION at least: what a list that grew under the same name has said.
+ */
+export function mediaPlaylist(track: TrackTimeline, targetSeconds = 0): string {
   const durations = segmentMicroseconds(track);
   const longest = Math.max(...durations);
   return lines([
     '#EXTM3U',
     `#EXT-X-VERSION:${VERSION}`,
     // No EXTINF, rounded to the nearest second, may be above it; rounding up keeps that for any of them.
-    `#EXT-X-TARGETDURATION:${Math.ceil(longest / MICROSECONDS)}`,
+    `#EXT-X-TARGETDURATION:${Math.max(targetSeconds, Math.ceil(longest / MICROSECONDS))}`,
     '#EXT-X-MEDIA-SEQUENCE:0',
     '#EXT-X-PLAYLIST-TYPE:VOD',
     '#EXT-X-INDEPENDENT-SEGMENTS',
@@ -48,8 +68,28 @@ export function mediaPlaylist(track: TrackTimeline): string {
   ]);
 }
 
+/** The playlist of subtitles: the whole file is its one segment. */
+export function subtitlePlaylist(stem: string, durationSeconds: number): string {
+  return lines([
+    '#EXTM3U',
+    `#EXT-X-VERSION:${VERSION}`,
+    `#EXT-X-TARGETDURATION:${Math.ceil(durationSeconds)}`,
+    '#EXT-X-MEDIA-SEQUENCE:0',
+    '#EXT-X-PLAYLIST-TYPE:VOD',
+    `#EXTINF:${durationSeconds.toFixed(6)},`,
+    subtitleName(stem),
+    '#EXT-X-ENDLIST',
+  ]);
+}
+
 /** Whole microseconds that add up: each is the difference of two rounded points in time, so nothing drifts. */
-export function segmentMicroseconds({ timescale, segments }: TrackTimeline): number[] {
+export function segmentMicroseconds({
+  timescale,
+  segments,
+}: {
+  timescale: number;
+  segments: readonly { durationTicks: number }[];
+}): number[] {
   const at = (ticks: number) => Math.round((ticks * MICROSECONDS) / timescale);
   let ticks = 0;
   return segments.map(({ durationTicks }) => {
@@ -61,46 +101,31 @@ export function segmentMicroseconds({ timescale, segments }: TrackTimeline): num
 
 type Variant = { bandwidthBps: number; text: string[] };
 
-function variant(track: VideoTrack, audio: readonly AudioTrack[]): Variant {
+function variant(track: VideoTrack, sound: AudioGroup | undefined, hasSubtitles: boolean): Variant {
+  const audio = (sound?.members ?? []).map((member) => member.track);
   const rates = withAudio(measureBitrates(track), audio.map(measureBitrates));
-  const codecs = [track.codecs, ...new Set(audio.map((sound) => sound.codecs))].join(',');
+  const codecs = [track.codecs, ...new Set(audio.map((one) => one.codecs))].join(',');
   const attributes = [
     `BANDWIDTH=${rates.peakBps}`,
     `AVERAGE-BANDWIDTH=${rates.averageBps}`,
     `CODECS=${quoted(codecs)}`,
     `RESOLUTION=${track.width}x${track.height}`,
     `FRAME-RATE=${framesPerSecond(track.fps).toFixed(3)}`,
-    ...(audio.length > 0 ? [`AUDIO=${quoted(AUDIO_GROUP)}`] : []),
+    ...(sound ? [`AUDIO=${quoted(sound.id)}`] : []),
+    ...(hasSubtitles ? [`SUBTITLES=${quoted(SUBTITLE_GROUP)}`] : []),
   ];
   const text = [`#EXT-X-STREAM-INF:${attributes.join(',')}`, playlistName(track.stem)];
   return { bandwidthBps: rates.peakBps, text };
 }
 
 function startFirst(variants: Variant[]): Variant[] {
-  const ascending = variants.toSorted((a, b) => a.bandwidthBps - b.bandwidthBps);
-  const start = ascending.findLast(({ bandwidthBps }) => bandwidthBps <= START_BANDWIDTH_BPS) ?? ascending[0];
-  return start ? [start, ...ascending.filter((one) => one !== start)] : [];
+  const sorted = ascending(variants);
+  const start = sorted.findLast(({ bandwidthBps }) => bandwidthBps <= START_BANDWIDTH_BPS) ?? sorted[0];
+  return start ? [start, ...sorted.filter((one) => one !== start)] : [];
 }
 
-function audioLine(track: AudioTrack, group: readonly AudioTrack[]): string {
-  // NAME must be unique in its group.
-  const isShared = group.some((other) => other !== track && other.label === track.label);
-  const attributes = [
-    'TYPE=AUDIO',
-    `GROUP-ID=${quoted(AUDIO_GROUP)}`,
-    `NAME=${quoted(isShared ? `${track.label} (${track.name})` : track.label)}`,
-    ...(track.language === 'und' ? [] : [`LANGUAGE=${quoted(track.language)}`]),
-    `DEFAULT=${track.isDefault ? 'YES' : 'NO'}`,
-    'AUTOSELECT=YES',
-    `CHANNELS=${quoted(String(track.channels))}`,
-    `URI=${quoted(playlistName(track.stem))}`,
-  ];
-  return `#EXT-X-MEDIA:${attributes.join(',')}`;
-}
-
-/** A quoted-string holds no quote, line feed or carriage return, and knows no escapes. */
-function quoted(text: string): string {
-  return `"${text.replaceAll(/[\p{Cc}"]/gu, ' ').trim()}"`;
+function ascending(variants: Variant[]): Variant[] {
+  return variants.toSorted((a, b) => a.bandwidthBps - b.bandwidthBps);
 }
 
 function lines(all: string[]): string {

@@ -2,11 +2,18 @@
 import { z } from 'zod';
 import { Rational } from './timeline.ts';
 
+/** From a fragment's moof through its first sample, within the segment. */
+export const KeyRange = z.object({ offsetBytes: z.int().min(0), sizeBytes: z.int().min(1) });
+export type KeyRange = z.infer<typeof KeyRange>;
+
 /** Ticks are of the track's timescale. */
 export const TimedSegment = z.object({
   sizeBytes: z.int(),
   startTicks: z.int(),
   durationTicks: z.int(),
+  /** Of each key picture (video): when it is decoded and where its bytes lie, in the same order. */
+  keyTicks: z.array(z.int()).optional(),
+  keyRanges: z.array(KeyRange).optional(),
 });
 export type TimedSegment = z.infer<typeof TimedSegment>;
 
@@ -27,6 +34,10 @@ export const VideoTrack = TrackTimeline.extend({
 });
 export type VideoTrack = z.infer<typeof VideoTrack>;
 
+/** What sound beside the film's own is for. */
+export const AudioPurpose = z.enum(['commentary', 'description']);
+export type AudioPurpose = z.infer<typeof AudioPurpose>;
+
 export const AudioTrack = TrackTimeline.extend({
   name: z.string(),
   language: z.string(),
@@ -34,28 +45,35 @@ export const AudioTrack = TrackTimeline.extend({
   channels: z.int(),
   sampleRate: z.int(),
   isDefault: z.boolean(),
+  purpose: AudioPurpose.optional(),
+  /** Name of the stereo track that this one is the surround version of. */
+  surroundOf: z.string().optional(),
 });
 export type AudioTrack = z.infer<typeof AudioTrack>;
 
-/** A WebVTT rendition: one file for the whole duration. */
+/** A WebVTT rendition: one file, `{stem}.vtt`, for the whole duration. */
 export const SubtitleTrack = z.object({
   stem: z.string(),
+  sizeBytes: z.int(),
   name: z.string(),
   language: z.string(),
   label: z.string(),
   isDefault: z.boolean(),
   isForced: z.boolean(),
+  /** For people who cannot hear. */
+  isCaptions: z.boolean(),
 });
 export type SubtitleTrack = z.infer<typeof SubtitleTrack>;
 
-/** Sheets of small pictures for scrubbing, each `columns` x `rows` tiles, one tile every `tileSeconds`. */
+/** Sheets of small pictures for scrubbing, each `columns` x `rows` tiles, one tile every `tileTicks`. */
 export const ImageTrack = z.object({
   stem: z.string(),
   tileWidth: z.int(),
   tileHeight: z.int(),
   columns: z.int(),
   rows: z.int(),
-  tileSeconds: z.number(),
+  timescale: z.int(),
+  tileTicks: z.int(),
   tileCount: z.int(),
   bandwidthBps: z.int(),
 });

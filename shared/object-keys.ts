@@ -15,6 +15,11 @@ export function sourceKey(videoId: string, uploadId: string): string {
   return `${sourcePrefix(videoId)}${uploadId}`;
 }
 
+/** The text of subtitles that were uploaded: beside the source, since it outlives every generation. */
+export function subtitleSourceKey(videoId: string, subtitleId: string): string {
+  return `${sourcePrefix(videoId)}subtitles/${subtitleId}.vtt`;
+}
+
 export function workPrefix(jobId: string): string {
   return `work/${jobId}/`;
 }
@@ -31,6 +36,15 @@ export function audioFactsKey(jobId: string, track: number): string {
   return `work/${jobId}/audio_${track}.json`;
 }
 
+/** Tiles that show frames of one segment: JPEGs one after another. */
+export function tilesKey(jobId: string, segment: number): string {
+  return `work/${jobId}/tiles_${segment}.mjpg`;
+}
+
+export function textFactsKey(jobId: string): string {
+  return `work/${jobId}/text.json`;
+}
+
 const KIND_FOLDER: Record<VideoKind, string> = { movie: 'movies', episode: 'episodes', video: 'videos' };
 
 /** `hls/movies/123/`: the stable place of a title, with a trailing slash. */
@@ -43,10 +57,21 @@ export function generationPrefix(kind: VideoKind, id: string, generation: string
   return `${titlePrefix(kind, id)}${generation}/`;
 }
 
+/** Where the copied rendition of a job goes, beside the generation at `outputPrefix`. */
+export function instantPrefix(outputPrefix: string): string {
+  return outputPrefix.replace(/\/$/, '-instant/');
+}
+
 // Names inside a generation. They are also the relative URIs in playlists.
 export const MASTER_PLAYLIST = 'master.m3u8';
 export const DASH_MANIFEST = 'manifest.mpd';
 export const POSTER = 'poster.jpg';
+export const STORYBOARD = 'storyboard.vtt';
+export const PREVIEW = 'preview.webp';
+export const THUMBNAIL_STEM = 'thumb';
+export const CHAPTERS = 'chapters.vtt';
+/** What the manifests were written from; private, for writing them again. */
+export const TRACKS = 'tracks.json';
 export const CERTIFICATE = 'certificate.json';
 
 /** Stem of a video rendition's files: `stream_720p`. */
@@ -59,8 +84,40 @@ export function audioStem(rendition: string): string {
   return `audio_${rendition}`;
 }
 
+/** Stem of a subtitle track's files: `subtitles_en`. */
+export function subtitleStem(name: string): string {
+  return `subtitles_${name}`;
+}
+
+export function subtitleName(stem: string): string {
+  return `${stem}.vtt`;
+}
+
+/** The master of a revision of a generation's manifests; revision 0 is what the transcoder wrote. */
+export function masterName(revision: number): string {
+  return revision === 0 ? MASTER_PLAYLIST : `master_r${revision}.m3u8`;
+}
+
+export function dashName(revision: number): string {
+  return revision === 0 ? DASH_MANIFEST : `manifest_r${revision}.mpd`;
+}
+
 export function playlistName(stem: string): string {
   return `${stem}.m3u8`;
+}
+
+export function iframePlaylistName(stem: string): string {
+  return `${stem}_iframes.m3u8`;
+}
+
+/** A sheet of thumbnails. */
+export function thumbnailName(sheet: number): string {
+  return `${THUMBNAIL_STEM}_${String(sheet).padStart(3, '0')}.jpg`;
+}
+
+/** The `SegmentTemplate@media` that yields {@link thumbnailName}. */
+export function thumbnailTemplate(): string {
+  return `${THUMBNAIL_STEM}_$Number%03d$.jpg`;
 }
 
 export function initName(stem: string): string {

@@ -3,32 +3,75 @@ import { languageLabel, languageTag } from './language.ts';
 import type { PlannedAudio } from './plan.ts';
 import type { SourceAudio } from './source-info.ts';
 
-export function planAudio(tracks: SourceAudio[]): PlannedAudio[] {
-  // One rendition per language: the default track of a language, else its first.
-  const byLanguage = new Map<string, SourceAudio>();
-  for (const track of tracks) {
-    const language = languageTag(track.language);
-    const held = byLanguage.get(language);
-    if (!held || (track.isDefault && !held.isDefault)) byLanguage.set(language, { ...track, language });
-  }
-  const chosen = [...byLanguage.values()];
-  const defaultTrack = chosen.find((track) => track.isDefault) ?? chosen[0];
-  return chosen.map((track) => {
+const SURROUND_CHANNELS = 6;
+const SURROUND_BITRATE_BPS = 384_000;
+
+type Choice = SourceAudio & { name: string };
+
+/**
+ * One stereo rendition per language and purpose, and beside it a surround one where the track has the channels.
+ * Sound whose loudness is changed cannot be copied.
+ */
+export function planAudio(tracks: SourceAudio[], isLoudnessKept = true): PlannedAudio[] {
+  const chosen = chosenTracks(tracks);
+  const films = chosen.filter(({ purpose }) => purpose === undefined);
+  const defaultTrack = films.find((track) => track.isDefault) ?? films[0] ?? chosen[0];
+  const planned = chosen.map((track): PlannedAudio => {
     const channels = Math.min(2, track.channels);
     return {
-      name: track.language,
-      streamIndex: track.streamIndex,
-      language: track.language,
-      label: track.label ?? languageLabel(track.language),
+      ...common(track, defaultTrack),
+      name: track.name,
+      label: labelOf(track),
       channels,
       bitrateBps: channels === 1 ? 64_000 : 128_000,
-      isCopied: isCopyableAudio(track),
-      isDefault: track === defaultTrack,
+      isCopied: isLoudnessKept && isCopyable(track, 2),
     };
   });
+  const surround = chosen
+    .filter(({ channels }) => channels >= SURROUND_CHANNELS)
+    .map((track): PlannedAudio => {
+      return {
+        ...common(track, defaultTrack),
+        name: `${track.name}_51`,
+        label: `${labelOf(track)} 5.1`,
+        channels: SURROUND_CHANNELS,
+        bitrateBps: SURROUND_BITRATE_BPS,
+        isCopied: isLoudnessKept && isCopyable(track, SURROUND_CHANNELS),
+        surroundOf: track.name,
+      };
+    });
+  return [...planned, ...surround];
 }
 
-function isCopyableAudio(track: SourceAudio): boolean {
+/** Of each language and purpose the default track, else the first. */
+function chosenTracks(tracks: SourceAudio[]): Choice[] {
+  const byName = new Map<string, Choice>();
+  for (const track of tracks) {
+    const language = languageTag(track.language);
+    const name = track.purpose ? `${language}_${track.purpose}` : language;
+    const held = byName.get(name);
+    if (!held || (track.isDefault && !held.isDefault)) byName.set(name, { ...track, language, name });
+  }
+  return [...byName.values()];
+}
+
+function common(track: Choice, defaultTrack: Choice | undefined) {
+  return {
+    streamIndex: track.streamIndex,
+    language: track.language,
+    isDefault: track === defaultTrack,
+    ...(track.purpose && { purpose: track.purpose }),
+  };
+}
+
+const PURPOSE_LABELS = { commentary: 'commentary', description: 'audio description' } as const;
+
+function labelOf(track: Choice): string {
+  const label = track.label ?? languageLabel(track.language);
+  return track.purpose ? `${label} (${PURPOSE_LABELS[track.purpose]})` : label;
+}
+
+function isCopyable(track: SourceAudio, channels: number): boolean {
   const isPlayableRate = track.sampleRate === 44_100 || track.sampleRate === 48_000;
-  return track.codec === 'aac' && track.profile === 'LC' && track.channels === 2 && isPlayableRate;
+  return track.codec === 'aac' && track.profile === 'LC' && track.channels === channels && isPlayableRate;
 }

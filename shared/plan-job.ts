@@ -1,8 +1,10 @@
 // The pure planner: from what the source is to everything that will be made of it.
+import { keptChapters } from './chapters.ts';
 import { isHdrTransfer, outputColor } from './color.ts';
 import { pickRungs } from './ladder.ts';
 import { type Plan, type PlannedChunk, type PlanOptions, SEEK_MARGIN_SECONDS } from './plan.ts';
 import { planAudio } from './plan-audio.ts';
+import { planSubtitles, subtitleWarnings } from './plan-text.ts';
 import { planThumbnails } from './plan-thumbnails.ts';
 import type { SourceInfo } from './source-info.ts';
 import { displaySize, refuseSourceLength, refuseSourceSize } from './source-limits.ts';
@@ -27,6 +29,7 @@ const MAX_SEEK_DISTANCE_SECONDS = 10;
  */
 export function planJob(source: SourceInfo, options: PlanOptions): Plan {
   const { video } = source;
+  const loudnessLufs = options.loudness?.targetLufs;
   const endSeconds = video.startSeconds + video.durationSeconds;
   refuseSourceSize(video, source.streamCount);
   refuseSourceLength({
@@ -77,7 +80,11 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
     segmentSeconds: options.segmentSeconds,
     chunks,
     renditions,
-    audio: planAudio(source.audio),
+    audio: planAudio(source.audio, loudnessLufs === undefined),
+    ...(loudnessLufs === undefined ? {} : { loudnessLufs }),
+    subtitles: planSubtitles(source.subtitles ?? []),
+    chapters: keptChapters(source.chapters ?? [], endSeconds),
+    warnings: subtitleWarnings(source),
     encoder: { codec: options.encoder ?? 'libx264', preset: options.preset },
     poster: { atSeconds: Math.min(endSeconds / 10, 30) },
     thumbnails: planThumbnails(totalFrames, grid, renditions[0]!),

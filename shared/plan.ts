@@ -7,8 +7,8 @@ import { EncoderPreset, VideoEncoder } from './encoder.ts';
 import { LadderRow } from './ladder.ts';
 import { Loudness } from './loudness.ts';
 import { AudioPurpose } from './manifest-tracks.ts';
-import { PlannedThumbnails } from './plan-thumbnails.ts';
 import { PlannedInstant } from './plan-instant.ts';
+import { PlannedThumbnails } from './plan-thumbnails.ts';
 import { Rational, segmentFrameRange } from './timeline.ts';
 import { Trial } from './trial.ts';
 

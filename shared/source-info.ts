@@ -1,5 +1,7 @@
 // What a source is, as the probe found it. Headers are hearsay; these numbers come from packets.
 import { z } from 'zod';
+import { Chapter } from './chapters.ts';
+import { AudioPurpose } from './manifest-tracks.ts';
 import { Rational } from './timeline.ts';
 
 /** Times are seconds from the source's own time zero: the earliest start of its video and audio. */
@@ -42,8 +44,24 @@ export const SourceAudio = z.object({
   isDefault: z.boolean(),
   startSeconds: z.number(),
   durationSeconds: z.number(),
+  /** Absent for the sound of the film itself. */
+  purpose: AudioPurpose.optional(),
 });
 export type SourceAudio = z.infer<typeof SourceAudio>;
+
+/** A stream of subtitles as text; others are only counted. */
+export const SourceSubtitle = z.object({
+  streamIndex: z.int().min(0),
+  codec: z.string(),
+  /** BCP 47 or ISO 639; `und` where unknown. */
+  language: z.string(),
+  label: z.string().optional(),
+  isDefault: z.boolean(),
+  isForced: z.boolean(),
+  /** For people who cannot hear: they tell of sounds as well. */
+  isCaptions: z.boolean(),
+});
+export type SourceSubtitle = z.infer<typeof SourceSubtitle>;
 
 export const SourceInfo = z.object({
   /** Demuxer name forced on ffmpeg with `-f`, told from magic bytes. */
@@ -55,6 +73,10 @@ export const SourceInfo = z.object({
   durationSeconds: z.number(),
   video: SourceVideo,
   audio: z.array(SourceAudio),
+  subtitles: z.array(SourceSubtitle).optional(),
+  /** Streams of subtitles that are pictures, or text nobody here can read. */
+  unreadableSubtitles: z.int().optional(),
+  chapters: z.array(Chapter).optional(),
   /** Key frame times of the video, ascending; absent where the container has no index to seek by. */
   keyFrameSeconds: z.array(z.number()).optional(),
 });

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import type { ApiKeyInfo, CreatedApiKey, VideoList } from '../../shared/api.ts';
+import type { VideoList } from '../../shared/api.ts';
+import type { ApiKeyInfo, CreatedApiKey } from '../../shared/api-keys.ts';
 import { clientOf, clientWith } from './api-client.ts';
 import { create } from './upload-steps.ts';
 

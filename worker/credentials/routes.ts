@@ -1,6 +1,6 @@
 // /v1/api-keys: credentials for servers. Admins only; a key is shown once.
 import { type Context, Hono } from 'hono';
-import { CreateApiKey } from '../../shared/api.ts';
+import { CreateApiKey } from '../../shared/api-keys.ts';
 import { AppError } from '../../shared/errors.ts';
 import { apiKeyId, findApiKey, insertApiKey, listApiKeys, revokeApiKey } from '../http/api-keys.ts';
 import { requires } from '../http/auth.ts';

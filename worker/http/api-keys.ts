@@ -1,6 +1,7 @@
 // API keys for servers: `rk_{id}_{secret}`. The table holds a hash of the secret, so a copy of the database
 // opens nothing.
-import type { ApiKeyInfo, Role } from '../../shared/api.ts';
+import type { Role } from '../../shared/api.ts';
+import type { ApiKeyInfo } from '../../shared/api-keys.ts';
 import { fromBase64Url, toBase64Url, toHex } from '../../shared/sign.ts';
 
 type ApiKeyRow = {
