@@ -12,9 +12,12 @@ import { certify } from './stages/certify.ts';
 import { encodeChunk } from './stages/encode.ts';
 import { makePoster } from './stages/images.ts';
 import { packagePresentation } from './stages/package.ts';
+import { makePreview } from './stages/preview.ts';
 import { probeSource } from './stages/probe.ts';
 import { publishDocuments } from './stages/publish.ts';
+import { makeSheets } from './stages/storyboard.ts';
 import { verifySource } from './stages/verify-source.ts';
+import type { Pictures } from './stored-picture.ts';
 import type { TaskContext } from './task-context.ts';
 
 /** What the ledger is told when a task has done its work. */
@@ -75,12 +78,18 @@ async function makeAudio(context: TaskContext): Promise<TaskOutcome> {
 async function finishJob(context: TaskContext): Promise<TaskOutcome> {
   await verifySource(context);
   const plan = await loadPlan(context);
-  const hasPoster = await makePoster(context, plan);
-  const facts = await loadFacts(context, plan);
+  const facts = { ...(await loadFacts(context, plan)), pictures: await makePictures(context, plan) };
   const { presentation, documents } = packagePresentation(plan, facts);
   const certificate = await certify(context, plan, facts, documents);
   await publishDocuments(context, [...documents, { name: CERTIFICATE, body: JSON.stringify(certificate) }]);
-  return { kind: 'published', presentation: { ...presentation, hasPoster } };
+  return { kind: 'published', presentation };
+}
+
+async function makePictures(context: TaskContext, plan: Plan): Promise<Pictures> {
+  const poster = await makePoster(context, plan);
+  const sheets = await makeSheets(context, plan);
+  const preview = await makePreview(context, plan);
+  return { ...(poster && { poster }), ...(sheets && { sheets }), ...(preview && { preview }) };
 }
 
 async function loadPlan(context: TaskContext): Promise<Plan> {

@@ -1,11 +1,14 @@
 // The finished tracks of a job, put together from what its tasks reported.
 import { AppError } from '../shared/errors.ts';
-import type { AudioTrack, ManifestTracks, VideoTrack } from '../shared/manifest-tracks.ts';
+import type { AudioTrack, ImageTrack, ManifestTracks, VideoTrack } from '../shared/manifest-tracks.ts';
 import type { InitFacts, SegmentFacts, TaskFacts } from '../shared/messages.ts';
-import { audioStem, videoStem } from '../shared/object-keys.ts';
+import { audioStem, THUMBNAIL_STEM, videoStem } from '../shared/object-keys.ts';
 import type { Plan } from '../shared/plan.ts';
+import { tilesPerSheet } from '../shared/storyboard.ts';
+import { frameTicks } from '../shared/timeline.ts';
+import type { Pictures, StoredPicture } from './stored-picture.ts';
 
-export type JobFacts = { chunks: TaskFacts[]; audio: TaskFacts[] };
+export type JobFacts = { chunks: TaskFacts[]; audio: TaskFacts[]; pictures?: Pictures };
 
 /** A track with all that is known of its bytes. `inits` has one entry per task that worked on it. */
 type WithFacts<Track> = Omit<Track, 'segments'> & { inits: InitFacts[]; segments: SegmentFacts[] };
@@ -14,6 +17,7 @@ export type FinishedAudio = WithFacts<AudioTrack>;
 export type FinishedTracks = Omit<ManifestTracks, 'video' | 'audio'> & {
   video: FinishedVideo[];
   audio: FinishedAudio[];
+  pictures: Pictures;
 };
 
 /** @throws AppError verification_failed where a track is missing from a task's facts. */
@@ -28,7 +32,18 @@ export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
       return { ...track, name, language, label, channels, isDefault, sampleRate: track.timescale };
     }),
     subtitles: [],
+    ...imageTrack(plan, facts.pictures?.sheets),
+    pictures: facts.pictures ?? {},
   };
+}
+
+function imageTrack(plan: Plan, sheets: readonly StoredPicture[] = []): { images?: ImageTrack } {
+  if (!plan.thumbnails || sheets.length === 0) return {};
+  const { intervalFrames, ...layout } = plan.thumbnails;
+  const tileTicks = intervalFrames * frameTicks(plan.fps);
+  const largestBytes = Math.max(...sheets.map(({ sizeBytes }) => sizeBytes));
+  const bandwidthBps = Math.ceil((largestBytes * 8 * plan.timescale) / (tileTicks * tilesPerSheet(layout)));
+  return { images: { stem: THUMBNAIL_STEM, ...layout, timescale: plan.timescale, tileTicks, bandwidthBps } };
 }
 
 function merged(tasks: TaskFacts[], stem: string) {

@@ -260,7 +260,8 @@ describe('packaging', () => {
   it('tells sizes, duration and bitrates of what was stored', async () => {
     const { plan, facts, r2 } = made;
     const { presentation } = packagePresentation(plan, facts);
-    const stored = [...r2.objects.values()].reduce((sum, bytes) => sum + bytes.length, 0);
+    const published = [...r2.objects].filter(([key]) => key.startsWith(OUTPUT_PREFIX));
+    const stored = published.reduce((sum, [, bytes]) => sum + bytes.length, 0);
     expect(presentation).toMatchObject({
       durationSeconds: 5,
       width: 320,

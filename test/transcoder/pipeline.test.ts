@@ -105,7 +105,7 @@ describe('a job', () => {
     const { outcome } = await run(r2, 'finish');
     expect(outcome).toMatchObject({
       kind: 'published',
-      presentation: { width: 320, height: 180, hasPoster: true },
+      presentation: { width: 320, height: 180, hasPoster: true, hasStoryboard: true, hasPreview: true },
     });
     expect(await decodedFrames(r2)).toBe(30 * CLIP_SECONDS);
 

@@ -61,5 +61,5 @@ export function isReadBack(
 
 function sameFacts(found: InitFacts | SegmentFacts, reported: InitFacts | SegmentFacts): boolean {
   const keys = Object.keys(found) as (keyof typeof found)[];
-  return keys.every((key) => String(found[key]) === String((reported as typeof found)[key]));
+  return keys.every((key) => JSON.stringify(found[key]) === JSON.stringify((reported as typeof found)[key]));
 }

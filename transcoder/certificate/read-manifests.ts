@@ -20,6 +20,9 @@ export type ReadRepresentation = {
   segments: { startTicks: number; durationTicks: number }[];
 };
 
+/** They have no timeline of segments; see read-pictures.ts. */
+const IMAGE_SETS = /<AdaptationSet [^>]*contentType="image".*?<\/AdaptationSet>/gs;
+
 export function readMediaPlaylist(text: string): ReadPlaylist {
   const lines = text.split('\n');
   const tagValue = (tag: string) => lines.find((line) => line.startsWith(`${tag}:`))?.slice(tag.length + 1);
@@ -51,7 +54,8 @@ export function readMaster(text: string): ReadMaster {
 }
 
 export function readMpd(text: string): ReadRepresentation[] {
-  return [...text.matchAll(/<Representation ([^>]*)>(.*?)<\/Representation>/gs)].map(([, head, body]) => {
+  const media = text.replaceAll(IMAGE_SETS, '');
+  return [...media.matchAll(/<Representation ([^>]*)>(.*?)<\/Representation>/gs)].map(([, head, body]) => {
     const attributes = xmlAttributes(head!);
     const template = xmlAttributes(/<SegmentTemplate ([^>]*)>/.exec(body!)?.[1] ?? '');
     const segments: ReadRepresentation['segments'] = [];

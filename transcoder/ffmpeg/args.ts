@@ -4,9 +4,10 @@
 import { MEDIA_LIMITS } from '../../shared/limits.ts';
 import type { Plan, PlannedAudio, PlannedRendition } from '../../shared/plan.ts';
 import { SEEK_MARGIN_SECONDS } from '../../shared/plan.ts';
+import { tilesWithin } from '../../shared/plan-thumbnails.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
 import { DECODER_ALLOWLIST } from './allowlist.ts';
-import { chunkFilterGraph, keepsItsGraph, posterFilters } from './filters.ts';
+import { chunkFilterGraph, keepsItsGraph } from './filters.ts';
 import type { FfmpegCommand } from './run.ts';
 
 export type Input = { url: string; threads: number };
@@ -14,21 +15,13 @@ export type Input = { url: string; threads: number };
 /** A run of frames of the plan's grid: first (inclusive), end (exclusive). */
 export type FrameRun = { firstFrame: number; endFrame: number };
 
-/** Where and how to look for a poster picture. */
-export type PosterSearch = {
-  fromSeconds: number;
-  windowSeconds: number;
-  isKeyFramesOnly: boolean;
-  skipsBlack: boolean;
-};
-
 /** A source may end this much before its plan says; the last picture is held for the rest. */
 const LAST_PICTURE_HOLD_SECONDS = 0.25;
 
 /** ffmpeg's own options; ffprobe knows no `-nostdin`. */
-const GLOBAL_OPTIONS = ['-nostdin', '-y', '-v', 'error'];
+export const GLOBAL_OPTIONS = ['-nostdin', '-y', '-v', 'error'];
 /** Nothing of the source's metadata (places, devices, names) and nothing of the encoder's build is written. */
-const ANONYMOUS = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'];
+export const ANONYMOUS = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'];
 
 /**
  * What hardens every read of a source, for ffmpeg and ffprobe alike: the demuxer is forced, and it may open
@@ -48,12 +41,18 @@ export function inputOptions(input: { url: string; demuxer: string }): string[] 
   ];
 }
 
-/** One decode of a run of frames, every rung of the ladder as fragmented MP4 with one fragment per GOP. */
+/**
+ * One decode of a run of frames, every rung of the ladder as fragmented MP4 with one fragment per GOP, and the
+ * run's tiles as JPEGs in one file.
+ *
+ * @param tilesPath Where the tiles go; without it none are made.
+ */
 export function chunkCommand(
   plan: Plan,
   input: Input,
   run: FrameRun,
   outputPath: (rendition: PlannedRendition) => string,
+  tilesPath?: string,
 ): FfmpegCommand {
   const frames = run.endFrame - run.firstFrame;
   const startSeconds = frameSeconds(run.firstFrame, plan.fps);
@@ -61,6 +60,7 @@ export function chunkCommand(
   const seek =
     plan.source.isSeekable && seekSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(seekSeconds)] : [];
   const isLast = run.endFrame === plan.totalFrames;
+  const tiles = tilesPath && plan.thumbnails ? tilesWithin(plan.thumbnails, run) : 0;
   return {
     inputs: [
       sourceInput(plan, input, [
@@ -72,11 +72,16 @@ export function chunkCommand(
     filterGraph: chunkFilterGraph(plan, {
       startSeconds: seconds(startSeconds),
       heldFrames: isLast ? Math.max(2, Math.round(LAST_PICTURE_HOLD_SECONDS * framesPerSecond(plan.fps))) : 0,
+      ...(tiles > 0 ? { tilesFromFrame: run.firstFrame } : {}),
     }),
-    outputs: plan.renditions.map((rendition, index) => ({
-      options: ['-map', `[v${index}]`, ...videoOutputOptions(plan, rendition, frames, input.threads)],
-      path: outputPath(rendition),
-    })),
+    outputs: [
+      ...plan.renditions.map((rendition, index) => ({
+        options: ['-map', `[v${index}]`, ...videoOutputOptions(plan, rendition, frames, input.threads)],
+        path: outputPath(rendition),
+      })),
+      // Last: ffmpeg's count of frames is that of its first output.
+      ...(tilesPath && tiles > 0 ? [{ options: tileOutputOptions(tiles), path: tilesPath }] : []),
+    ],
   };
 }
 
@@ -110,35 +115,8 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
   };
 }
 
-/** One JPEG, as a viewer would see it. The file stays absent where the search finds nothing. */
-export function posterCommand(plan: Plan, input: Input, search: PosterSearch, path: string): FfmpegCommand {
-  const seek = search.fromSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(search.fromSeconds)] : [];
-  return {
-    inputs: [
-      sourceInput(plan, input, [
-        ...(search.isKeyFramesOnly ? ['-skip_frame', 'nokey'] : []),
-        ...seek,
-        ...['-t', seconds(search.windowSeconds)],
-      ]),
-    ],
-    filterGraph: `[0:${plan.source.videoStreamIndex}]${posterFilters(plan, search.skipsBlack).join(',')}[poster]`,
-    outputs: [
-      {
-        options: [
-          ...['-map', '[poster]', '-an', '-sn', '-dn', '-frames:v', '1', ...ANONYMOUS],
-          // The key frame before the seek point has a negative time; constant rate would drop it.
-          ...['-fps_mode', 'passthrough'],
-          ...['-c:v', 'mjpeg', '-q:v', '3', '-threads', '1', '-flags:v', '+bitexact'],
-          ...['-f', 'image2', '-update', '1'],
-        ],
-        path,
-      },
-    ],
-  };
-}
-
 /** The source as the one input of a command. */
-function sourceInput(
+export function sourceInput(
   plan: Plan,
   { url, threads }: Input,
   options: string[],
@@ -189,6 +167,14 @@ function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, 
   ];
 }
 
+function tileOutputOptions(tiles: number): string[] {
+  return [
+    ...['-map', '[tiles]', '-an', '-sn', '-dn', '-frames:v', String(tiles), '-fps_mode', 'passthrough'],
+    ...['-c:v', 'mjpeg', '-q:v', '3', '-threads', '1', ...ANONYMOUS, '-flags:v', '+bitexact'],
+    ...['-flush_packets', '1', '-f', 'mjpeg'],
+  ];
+}
+
 /** Said of every output: left alone, each would take what the first frame of its chunk happens to carry. */
 function colorTags({ primaries, transfer, matrix }: Plan['color']): string[] {
   return [
@@ -198,6 +184,6 @@ function colorTags({ primaries, transfer, matrix }: Plan['color']): string[] {
 }
 
 /** Seconds as ffmpeg reads them, to the microsecond it keeps. */
-function seconds(value: number): string {
+export function seconds(value: number): string {
   return value.toFixed(6);
 }

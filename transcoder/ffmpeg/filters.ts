@@ -7,9 +7,13 @@ const POSTER_CANDIDATES = 12;
 
 /**
  * One decode, then down the ladder: each rung is scaled from the next larger one, which costs half of scaling
- * each from the source. Outputs are labelled `[v0]` (smallest) upwards, as in `plan.renditions`.
+ * each from the source. Outputs are labelled `[v0]` (smallest) upwards, as in `plan.renditions`; `[tiles]` are taken
+ * from the smallest where the run's first frame is given as `tilesFromFrame`.
  */
-export function chunkFilterGraph(plan: Plan, run: { startSeconds: string; heldFrames: number }): string {
+export function chunkFilterGraph(
+  plan: Plan,
+  run: { startSeconds: string; heldFrames: number; tilesFromFrame?: number },
+): string {
   const top = plan.renditions.length - 1;
   const largest = plan.renditions[top]!;
   const source = [
@@ -22,11 +26,14 @@ export function chunkFilterGraph(plan: Plan, run: { startSeconds: string; heldFr
     ...(run.heldFrames > 0 ? [`tpad=stop_mode=clone:stop=${run.heldFrames}`] : []),
     ...shape(plan, largest),
   ];
+  const tiles = run.tilesFromFrame === undefined ? undefined : tileFilters(plan, run.tilesFromFrame);
+  const fork = (index: number) => endOf(index, tiles !== undefined);
   const graph = [`[0:${plan.source.videoStreamIndex}]${source.join(',')}${fork(top)}`];
   for (let index = top - 1; index >= 0; index--) {
     const { width, height } = plan.renditions[index]!;
     graph.push(`[s${index}]scale=${width}:${height}:flags=bicubic,setsar=1${fork(index)}`);
   }
+  if (tiles) graph.push(`[t]${tiles.join(',')}[tiles]`);
   return graph.join(';');
 }
 
@@ -46,8 +53,7 @@ export function posterFilters(plan: Plan, skipsBlack: boolean): string[] {
         ]
       : []),
     `thumbnail=n=${POSTER_CANDIDATES}`,
-    // A JPEG is always read as BT.601 in full range.
-    `scale=in_color_matrix=${scalerMatrix(plan)}:out_color_matrix=bt601:out_range=pc`,
+    `scale=${toJpegColors(plan)}`,
     'format=yuvj420p',
   ];
 }
@@ -61,9 +67,26 @@ export function keepsItsGraph(plan: Plan): boolean {
   return !plan.source.isRotated;
 }
 
-/** Ends rung `index`: its output, and the feed of the rung below where there is one. */
-function fork(index: number): string {
-  return index === 0 ? '[v0]' : `,split=2[v${index}][s${index - 1}]`;
+/** Ends rung `index`: its output, and the feed of what is below, a rung or the tiles, where there is anything. */
+function endOf(index: number, hasTiles: boolean): string {
+  if (index > 0) return `,split=2[v${index}][s${index - 1}]`;
+  return hasTiles ? ',split=2[v0][t]' : '[v0]';
+}
+
+/** The frames of the plan's tile grid, small, out of a run that begins with `firstFrame`. */
+function tileFilters(plan: Plan, firstFrame: number): string[] {
+  if (!plan.thumbnails) return [];
+  const { intervalFrames, tileWidth, tileHeight } = plan.thumbnails;
+  return [
+    `select='not(mod(n+${firstFrame % intervalFrames},${intervalFrames}))'`,
+    `scale=${tileWidth}:${tileHeight}:flags=bicubic:${toJpegColors(plan)}`,
+    'format=yuvj420p',
+  ];
+}
+
+/** A JPEG is always read as BT.601 in full range. */
+function toJpegColors(plan: Plan): string {
+  return `in_color_matrix=${scalerMatrix(plan)}:out_color_matrix=bt601:out_range=pc`;
 }
 
 function deinterlace(plan: Plan): string[] {

@@ -1,5 +1,6 @@
 // Media segments (`.m4s`): assembling them from fragments, and reading back what a segment's bytes say.
 import { createHash } from 'node:crypto';
+import type { KeyRange } from '../../shared/manifest-tracks.ts';
 import type { SegmentFacts } from '../../shared/messages.ts';
 import { asciiBytes, boxesIn, malformed, words, writeBox } from './boxes.ts';
 import { readFragment, setSequenceNumber } from './fragment.ts';
@@ -48,6 +49,7 @@ export function segmentFacts(index: number, bytes: Uint8Array): SegmentFacts {
   let samples = 0;
   let lastSequenceNumber = 0;
   const keyTicks: number[] = [];
+  const keyRanges: KeyRange[] = [];
   for (const [position, box] of boxes.entries()) {
     if (box.type !== 'moof') continue;
     const fragment = readFragment(bytes.subarray(box.start, box.end));
@@ -70,6 +72,10 @@ export function segmentFacts(index: number, bytes: Uint8Array): SegmentFacts {
     }
     lastSequenceNumber = fragment.sequenceNumber;
     endTicks = fragment.baseTicks;
+    const [first] = fragment.samples;
+    if (first?.isSync) {
+      keyRanges.push({ offsetBytes: box.start, sizeBytes: fragment.dataOffset + first.sizeBytes });
+    }
     for (const sample of fragment.samples) {
       if (sample.isSync) keyTicks.push(endTicks);
       endTicks += sample.durationTicks;
@@ -85,5 +91,6 @@ export function segmentFacts(index: number, bytes: Uint8Array): SegmentFacts {
     durationTicks: endTicks - startTicks,
     samples,
     keyTicks,
+    keyRanges,
   };
 }

@@ -3,11 +3,13 @@
 import { AppError } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { InitFacts, SegmentFacts, TaskFacts } from '../../shared/messages.ts';
-import { videoStem } from '../../shared/object-keys.ts';
+import { tilesKey, videoStem } from '../../shared/object-keys.ts';
 import { chunkFrameRange, type Plan, type PlannedChunk, type PlannedRendition } from '../../shared/plan.ts';
+import { tilesWithin } from '../../shared/plan-thumbnails.ts';
 import { frameSeconds, segmentFrameRange } from '../../shared/timeline.ts';
 import { runEncoder } from '../encoder-run.ts';
 import { chunkCommand, type FrameRun } from '../ffmpeg/args.ts';
+import { GrowingTiles } from '../growing-tiles.ts';
 import { GrowingFile } from '../isobmff/growing-file.ts';
 import { assembleSegment } from '../isobmff/segment.ts';
 import { requireOnGrid, type VideoSegment, videoSegments } from '../isobmff/video-grid.ts';
@@ -23,8 +25,9 @@ type Rung = {
   segments: SegmentFacts[];
 };
 
-/** The same segment of every rung, in the order of the plan's renditions. */
-type SegmentOfRungs = { file: GrowingFile; segment: VideoSegment }[];
+/** The same segment of every rung, in the order of the plan's renditions, and its tiles where it has any. */
+type SegmentOfRungs = { parts: SegmentPart[]; tiles: Uint8Array | undefined };
+type SegmentPart = { file: GrowingFile; segment: VideoSegment };
 
 /**
  * @throws AppError media_truncated where the source ends before its plan, verification_failed where the encoder
@@ -74,6 +77,7 @@ async function encodeMissing(
   const framesBefore = run.firstFrame - chunkFrames.firstFrame;
   const path = (rendition: PlannedRendition) =>
     context.scratch.path(`${rendition.name}-${run.firstFrame}.mp4`);
+  const tilesPath = context.scratch.path(`tiles-${run.firstFrame}.mjpg`);
   const input = { url: context.source.url, threads: context.threads };
   let nextSegment = firstMissing;
   await requireDisk(context.scratch, outputBytes(plan, run));
@@ -81,14 +85,19 @@ async function encodeMissing(
   await using files = new AsyncDisposableStack();
   await runEncoder<SegmentOfRungs>(
     context,
-    chunkCommand(plan, input, run, path),
+    chunkCommand(plan, input, run, path, tilesPath),
     {
       segments: (writer) => {
         const open = rungs.map(({ rendition }) => files.use(new GrowingFile(path(rendition), writer)));
-        return allRungs(open, plan, firstMissing, endSegment, context.log);
+        const tiles = files.use(new GrowingTiles(tilesPath, writer));
+        const complete = allRungs(open, plan, firstMissing, endSegment, context.log);
+        return withTiles(complete, tiles, plan);
       },
-      async store(parts) {
-        await Promise.all(parts.map((part, index) => storePart(store, plan, rungs[index]!, part)));
+      async store({ parts, tiles }) {
+        await Promise.all([
+          ...parts.map((part, index) => storePart(store, plan, rungs[index]!, part)),
+          tiles && storeTiles(context, nextSegment, tiles),
+        ]);
         nextSegment++;
         await context.commit(nextSegment - chunk.firstSegment);
         context.log.info('segment.committed', { segment: nextSegment - 1 });
@@ -118,11 +127,11 @@ async function* allRungs(
   firstSegment: number,
   endSegment: number,
   log: Log,
-): AsyncGenerator<SegmentOfRungs, void, void> {
+): AsyncGenerator<SegmentPart[], void, void> {
   const tracks = files.map((file) => videoSegments(file.fragments(), plan, firstSegment, endSegment));
   for (;;) {
     const next = await Promise.all(tracks.map((track) => track.next()));
-    const parts: SegmentOfRungs = next.flatMap(({ value }, index) =>
+    const parts: SegmentPart[] = next.flatMap(({ value }, index) =>
       value ? [{ file: files[index]!, segment: value }] : [],
     );
     if (parts.length < files.length) return;
@@ -131,11 +140,32 @@ async function* allRungs(
   }
 }
 
+/** Joins each segment with its tiles, which ffmpeg writes before the segment is complete. */
+async function* withTiles(
+  segments: AsyncIterable<SegmentPart[]>,
+  tiles: GrowingTiles,
+  plan: Plan,
+): AsyncGenerator<SegmentOfRungs, void, void> {
+  for await (const parts of segments) {
+    const range = segmentFrameRange(parts[0]!.segment.index, plan, plan.totalFrames);
+    const count = plan.thumbnails ? tilesWithin(plan.thumbnails, range) : 0;
+    const pictures = count > 0 ? await tiles.next(count) : undefined;
+    if (count > 0 && !pictures) return;
+    yield { parts, tiles: pictures };
+  }
+}
+
+/** Durable with its segment, since no later attempt decodes a committed segment again. */
+async function storeTiles(context: TaskContext, segment: number, tiles: Uint8Array): Promise<void> {
+  const key = tilesKey(context.claim.task.jobId, segment);
+  await context.r2.putOnce(key, tiles, 'video/x-motion-jpeg');
+}
+
 async function storePart(
   store: SegmentStore,
   plan: Plan,
   rung: Rung,
-  { file, segment }: SegmentOfRungs[number],
+  { file, segment }: SegmentPart,
 ): Promise<void> {
   if (!rung.init) {
     const init = await file.init();

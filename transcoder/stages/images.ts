@@ -1,26 +1,24 @@
 // Still pictures of a video. A missing poster is a blemish, not a failure of the job.
 import { readFile } from 'node:fs/promises';
-import { contentTypeOf, POSTER } from '../../shared/object-keys.ts';
+import { POSTER } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
-import { type PosterSearch, posterCommand } from '../ffmpeg/args.ts';
+import { type PosterSearch, posterCommand } from '../ffmpeg/image-args.ts';
 import { FfmpegError, startFfmpeg } from '../ffmpeg/run.ts';
+import { type StoredPicture, storePicture } from '../stored-picture.ts';
 import type { TaskContext } from '../task-context.ts';
 
 /** Pictures read at most by one search. */
 const KEY_FRAME_WINDOW_SECONDS = 30;
 const EVERY_FRAME_WINDOW_SECONDS = 5;
 
-/** Stores a poster; false where no picture could be had. */
-export async function makePoster(context: TaskContext, plan: Plan): Promise<boolean> {
+/** Stores a poster; undefined where no picture could be had. */
+export async function makePoster(context: TaskContext, plan: Plan): Promise<StoredPicture | undefined> {
   for (const [attempt, search] of posterSearches(plan).entries()) {
     const jpeg = await tryPoster(context, plan, search, context.scratch.path(`poster-${attempt}.jpg`));
-    if (!jpeg) continue;
-    const key = context.claim.job.outputPrefix + POSTER;
-    await context.r2.putOnce(key, jpeg, contentTypeOf(POSTER) ?? 'image/jpeg');
-    return true;
+    if (jpeg) return storePicture(context, POSTER, jpeg);
   }
   context.log.warn('poster.none');
-  return false;
+  return undefined;
 }
 
 /** From the nicest way to get a picture to the surest. */

@@ -2,20 +2,27 @@
 import { measureBitrates } from '../../shared/bitrates.ts';
 import { dashManifest } from '../../shared/dash.ts';
 import { masterPlaylist, mediaPlaylist } from '../../shared/hls.ts';
+import { iframePlaylist } from '../../shared/hls-iframes.ts';
 import type { Presentation } from '../../shared/messages.ts';
-import { DASH_MANIFEST, MASTER_PLAYLIST, playlistName } from '../../shared/object-keys.ts';
+import {
+  DASH_MANIFEST,
+  iframePlaylistName,
+  MASTER_PLAYLIST,
+  playlistName,
+  STORYBOARD,
+} from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
+import { storyboardVtt } from '../../shared/storyboard.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
 import type { Document } from '../task-context.ts';
 import { type FinishedTracks, finishedTracks, type JobFacts } from '../tracks.ts';
 
-/** `hasPoster` is left to whoever made the poster. */
 export function packagePresentation(
   plan: Plan,
   facts: JobFacts,
 ): { presentation: Presentation; documents: Document[] } {
   const tracks = finishedTracks(plan, facts);
-  const { video, audio } = tracks;
+  const { video, audio, images } = tracks;
   return {
     presentation: presentationOf(plan, tracks),
     documents: [
@@ -23,15 +30,26 @@ export function packagePresentation(
         name: playlistName(track.stem),
         body: mediaPlaylist(track),
       })),
+      ...video.flatMap((track) => {
+        const body = iframePlaylist(track);
+        return body === undefined ? [] : [{ name: iframePlaylistName(track.stem), body }];
+      }),
+      ...(images
+        ? [{ name: STORYBOARD, body: storyboardVtt(images, frameSeconds(plan.totalFrames, plan.fps)) }]
+        : []),
       { name: DASH_MANIFEST, body: dashManifest(tracks) },
       { name: MASTER_PLAYLIST, body: masterPlaylist(tracks) },
     ],
   };
 }
 
-function presentationOf(plan: Plan, { video, audio }: FinishedTracks): Presentation {
+function presentationOf(plan: Plan, { video, audio, pictures }: FinishedTracks): Presentation {
   const top = video.at(-1)!;
-  const sizes = [...video, ...audio].flatMap(({ inits, segments }) => [inits[0]!, ...segments]);
+  const { poster, sheets = [], preview } = pictures;
+  const sizes = [
+    ...[...video, ...audio].flatMap(({ inits, segments }) => [inits[0]!, ...segments]),
+    ...[poster, ...sheets, preview].filter((picture) => picture !== undefined),
+  ];
   return {
     durationSeconds: frameSeconds(plan.totalFrames, plan.fps),
     width: top.width,
@@ -54,7 +72,9 @@ function presentationOf(plan: Plan, { video, audio }: FinishedTracks): Presentat
       isDefault: track.isDefault,
       ...bandwidths(track),
     })),
-    hasPoster: false,
+    hasPoster: poster !== undefined,
+    hasStoryboard: sheets.length > 0,
+    hasPreview: preview !== undefined,
   };
 }
 

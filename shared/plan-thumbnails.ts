@@ -1,0 +1,53 @@
+// Which small pictures a video gets for scrubbing: how often, how large, how they lie on their sheets. Pure.
+import { z } from 'zod';
+import { evenSize, type Size } from './ladder.ts';
+import type { Grid } from './timeline.ts';
+
+/** Tile `k` shows frame `k × intervalFrames` and stands for the time up to the next. */
+export const PlannedThumbnails = z.object({
+  /** Divides a segment or is a whole number of them, so that a tile never depends on two chunks. */
+  intervalFrames: z.int().min(1),
+  tileWidth: z.int().min(2),
+  tileHeight: z.int().min(2),
+  /** Of a sheet; every sheet has the same size, the last one is filled up with black. */
+  columns: z.int().min(1),
+  rows: z.int().min(1),
+  tileCount: z.int().min(1),
+});
+export type PlannedThumbnails = z.infer<typeof PlannedThumbnails>;
+
+const TILE_LONG_SIDE_PIXELS = 240;
+const SHEET_SIDE_TILES = 5;
+/** Up to here every GOP gets a tile (10 minutes at 2 s); a longer video one per segment. */
+const MAX_TILES_PER_GOP = 300;
+const MAX_TILES = 1500;
+
+/** @param picture Size of the smallest rung, which the tiles are scaled from. */
+export function planThumbnails(totalFrames: number, grid: Grid, picture: Size): PlannedThumbnails {
+  const intervalFrames = intervalOf(totalFrames, grid);
+  const tileCount = Math.ceil(totalFrames / intervalFrames);
+  const columns = Math.min(SHEET_SIDE_TILES, tileCount);
+  const factor = Math.min(1, TILE_LONG_SIDE_PIXELS / Math.max(picture.width, picture.height));
+  const tile = evenSize({ width: picture.width * factor, height: picture.height * factor });
+  return {
+    intervalFrames,
+    tileWidth: tile.width,
+    tileHeight: tile.height,
+    columns,
+    rows: Math.min(SHEET_SIDE_TILES, Math.ceil(tileCount / columns)),
+    tileCount,
+  };
+}
+
+function intervalOf(totalFrames: number, { gopFrames, segmentFrames }: Grid): number {
+  if (totalFrames <= MAX_TILES_PER_GOP * gopFrames) return gopFrames;
+  return segmentFrames * Math.ceil(totalFrames / (MAX_TILES * segmentFrames));
+}
+
+/** How many tiles show a frame of a run: first (inclusive), end (exclusive). */
+export function tilesWithin(
+  { intervalFrames }: PlannedThumbnails,
+  { firstFrame, endFrame }: { firstFrame: number; endFrame: number },
+): number {
+  return Math.ceil(endFrame / intervalFrames) - Math.ceil(firstFrame / intervalFrames);
+}
