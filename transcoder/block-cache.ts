@@ -11,10 +11,6 @@ export type BlockCache = AsyncDisposable & {
   read(offset: number, maxLength: number): Promise<Uint8Array>;
   /** Begins to fetch the block that holds `offset`; a failure shows when the block is read. */
   prefetch(offset: number): void;
-  /** Why a block could not be fetched or kept, unless it has been since. */
-  readonly failure: unknown;
-  /** Blocks fetched so far, again after eviction included. */
-  readonly fetches: number;
 };
 
 type Block = { slot: number; readers: number; loaded: Promise<void> };
@@ -36,9 +32,7 @@ export async function createBlockCache(options: {
   const blocks = new Map<number, Block>();
   const freeSlots: number[] = [];
   const waiting: (() => void)[] = [];
-  const failures = new Map<number, unknown>();
   let usedSlots = 0;
-  let fetches = 0;
 
   /** The block, loaded or loading, marked as just used and pinned until `release`. */
   const acquire = async (index: number): Promise<Block> => {
@@ -72,16 +66,9 @@ export async function createBlockCache(options: {
   };
 
   const load = async (index: number, slot: number): Promise<void> => {
-    fetches += 1;
     const start = index * blockBytes;
-    try {
-      const bytes = await options.fetchBlock(start, Math.min(blockBytes, sizeBytes - start));
-      await writeFully(file, bytes, slot * blockBytes);
-      failures.delete(index);
-    } catch (error) {
-      failures.set(index, error);
-      throw error;
-    }
+    const bytes = await options.fetchBlock(start, Math.min(blockBytes, sizeBytes - start));
+    await writeFully(file, bytes, slot * blockBytes);
   };
 
   const release = (index: number, block: Block, isFailed: boolean) => {
@@ -106,14 +93,6 @@ export async function createBlockCache(options: {
   const loading = new Set<Promise<void>>();
 
   return {
-    get failure() {
-      return failures.values().next().value;
-    },
-
-    get fetches() {
-      return fetches;
-    },
-
     read(offset, maxLength) {
       const index = Math.floor(offset / blockBytes);
       const within = offset - index * blockBytes;

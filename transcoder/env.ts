@@ -21,7 +21,7 @@ const TranscoderEnv = z.object({
   SLOTS: z.coerce.number().int().min(1).max(64).optional(),
   MEMORY_GB: z.coerce.number().min(0.5).optional(),
   SCRATCH_DIR: z.string().default(join(tmpdir(), 'reelay')),
-  /** Disk for blocks of the source, per running task. */
+  /** Disk for blocks of one source; there are as many at a time as slots. */
   SOURCE_CACHE_BYTES: z.coerce
     .number()
     .int()

@@ -13,6 +13,7 @@ import { runTask } from './pipeline.ts';
 import { createQueueClient } from './queue-client.ts';
 import { createR2, type R2 } from './r2.ts';
 import { emptyScratchRoot } from './scratch.ts';
+import { createSourceCaches } from './source-caches.ts';
 import { performTask } from './task.ts';
 
 /** Tasks get this long to stop and give back their leases; a lease left over lapses by itself. */
@@ -28,6 +29,11 @@ async function main(env: TranscoderEnv): Promise<void> {
   const { profile, version } = await encoderProfile(capacity.threads);
   const scratchRoot = join(env.SCRATCH_DIR, env.WORKER_ID.replaceAll(/[^A-Za-z0-9_-]/g, '_'));
   await emptyScratchRoot(scratchRoot);
+  const sourceCaches = createSourceCaches({
+    directory: scratchRoot,
+    cacheBytes: env.SOURCE_CACHE_BYTES,
+    maxCaches: capacity.slots,
+  });
 
   const drain = drainOnSignal(() => log.info('transcoder.draining'));
   const ledger = createLedgerClient({ url: env.REELAY_URL, secret: env.TRANSCODER_SECRET });
@@ -55,7 +61,7 @@ async function main(env: TranscoderEnv): Promise<void> {
             openStorage,
             capacity,
             scratchRoot,
-            sourceCacheBytes: env.SOURCE_CACHE_BYTES,
+            sourceCaches,
             log,
             runTask: (context) => runTask(context, { allowLoopback: env.IMPORT_ALLOW_LOOPBACK === 'on' }),
           },

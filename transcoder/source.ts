@@ -1,14 +1,20 @@
 // The source as the media tools see it: one loopback URL with an unguessable path, served by ranges from a
-// disk cache over R2. It lives as long as the task, and no credential goes near it.
+// disk cache over R2. The URL lives as long as the task, and no credential goes near it.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { GIB, KIB } from '../shared/limits.ts';
-import { BLOCK_BYTES, type BlockCache, createBlockCache } from './block-cache.ts';
+import { KIB } from '../shared/limits.ts';
+import { BLOCK_BYTES } from './block-cache.ts';
 import { parseByteRange } from './byte-range.ts';
 import type { R2 } from './r2.ts';
 import type { Scratch } from './scratch.ts';
+import {
+  type CacheLease,
+  createSourceCaches,
+  type SourceCaches,
+  type SourceObject,
+} from './source-caches.ts';
 
 export type Source = AsyncDisposable & {
   url: string;
@@ -19,23 +25,19 @@ export type Source = AsyncDisposable & {
   readonly failure: unknown;
 };
 
-const DEFAULT_CACHE_BYTES = 2 * GIB;
 /** One write to a socket; small enough that a reader who seeks away has not cost much. */
 const WRITE_BYTES = 256 * KIB;
 
+/** @param options.caches where other tasks read the same source; without them the cache is this task's own. */
 export async function openSource(
   r2: R2,
-  source: { key: string; etag: string; sizeBytes: number },
+  source: SourceObject,
   scratch: Scratch,
-  options: { cacheBytes?: number } = {},
+  options: { cacheBytes?: number; caches?: SourceCaches } = {},
 ): Promise<Source> {
   const { sizeBytes } = source;
-  const cache = await createBlockCache({
-    path: scratch.path('source.cache'),
-    sizeBytes,
-    budgetBytes: Math.min(options.cacheBytes ?? DEFAULT_CACHE_BYTES, sizeBytes + BLOCK_BYTES),
-    fetchBlock: (offset, length) => r2.getRange(source.key, offset, length, source.etag),
-  });
+  const own = options.caches ? undefined : createSourceCaches({ directory: scratch.directory, ...options });
+  const cache = await (options.caches ?? own!).open(r2, source);
 
   const path = `/${randomBytes(24).toString('hex')}`;
   const server = createServer((request, response) => {
@@ -58,12 +60,13 @@ export async function openSource(
     async [Symbol.asyncDispose]() {
       await close(server);
       await cache[Symbol.asyncDispose]();
+      await own?.[Symbol.asyncDispose]();
     },
   };
 }
 
 async function readFully(
-  cache: BlockCache,
+  cache: CacheLease,
   sizeBytes: number,
   offset: number,
   length: number,
@@ -81,7 +84,7 @@ async function readFully(
 }
 
 async function serve(
-  cache: BlockCache,
+  cache: CacheLease,
   sizeBytes: number,
   path: string,
   request: IncomingMessage,
@@ -108,7 +111,7 @@ async function serve(
   await send(cache, start, last + 1, response);
 }
 
-async function send(cache: BlockCache, start: number, end: number, response: ServerResponse): Promise<void> {
+async function send(cache: CacheLease, start: number, end: number, response: ServerResponse): Promise<void> {
   const left = new AbortController();
   response.once('close', () => left.abort());
   let block = Math.floor(start / BLOCK_BYTES);

@@ -11,6 +11,7 @@ import type { TaskOutcome } from './pipeline.ts';
 import type { R2 } from './r2.ts';
 import { createScratch } from './scratch.ts';
 import { openSource, type Source } from './source.ts';
+import type { SourceCaches } from './source-caches.ts';
 import type { TaskContext } from './task-context.ts';
 import { describeFailure } from './task-failure.ts';
 
@@ -19,7 +20,7 @@ export type TaskTools = {
   openStorage(access: StorageAccess): R2;
   capacity: Capacity;
   scratchRoot: string;
-  sourceCacheBytes: number;
+  sourceCaches: SourceCaches;
   log: Log;
   runTask(context: TaskContext): Promise<TaskOutcome>;
 };
@@ -39,7 +40,7 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
     await using scratch = await createScratch(task.name, tools.scratchRoot);
     const r2 = tools.openStorage(claim.storage);
     await using opened = await openSource(r2, claim.job.source, scratch, {
-      cacheBytes: tools.sourceCacheBytes,
+      caches: tools.sourceCaches,
     });
     source = opened;
     const signal = AbortSignal.any([lease.signal, drain]);

@@ -6,6 +6,7 @@ import { createLedgerClient } from '../../transcoder/ledger-client.ts';
 import type { TaskOutcome } from '../../transcoder/pipeline.ts';
 import { createQueueClient } from '../../transcoder/queue-client.ts';
 import { createScratch, type Scratch } from '../../transcoder/scratch.ts';
+import { createSourceCaches } from '../../transcoder/source-caches.ts';
 import { performTask } from '../../transcoder/task.ts';
 import type { TaskContext } from '../../transcoder/task-context.ts';
 import { type MemoryR2, memoryR2 } from './memory-r2.ts';
@@ -59,7 +60,7 @@ export function useTranscoder(): TranscoderStage {
       openStorage: () => r2,
       capacity: { slots, threads: 1, limits: LIMITS },
       scratchRoot: scratch.directory,
-      sourceCacheBytes: 2 ** 20,
+      sourceCaches: createSourceCaches({ directory: scratch.directory, cacheBytes: 2 ** 20, idleMs: 0 }),
       log,
       runTask,
     };
