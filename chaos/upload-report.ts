@@ -23,7 +23,7 @@ export function tableOf(report: UploadChaosReport): string {
     ['after the sweep: orphan parts', report.orphanParts],
     ['after the sweep: orphan objects', report.orphanObjects],
     ['races of four on one part', `${report.raceRounds} (answers: ${list(report.raceAnswers)})`],
-    ['completions refused in a race, then repeated', report.refusedCompletions],
+    ['completions that waited for a part in a race', report.delayedCompletions],
     ['races gone wrong', report.raceMismatches.length],
     ['replies to complete lost', report.lostReplies],
     ['lost replies gone wrong', report.lostReplyMismatches.length],

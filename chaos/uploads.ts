@@ -46,7 +46,7 @@ export type UploadChaosReport = {
   orphanObjects: number;
   raceRounds: number;
   raceAnswers: Record<string, number>;
-  refusedCompletions: number;
+  delayedCompletions: number;
   raceMismatches: string[];
   lostReplies: number;
   lostReplyMismatches: string[];
@@ -107,7 +107,7 @@ export async function runUploadChaos(
     orphanObjects: state.orphanObjects,
     raceRounds: races.rounds,
     raceAnswers: Object.fromEntries(races.answers),
-    refusedCompletions: races.refusedCompletions,
+    delayedCompletions: races.delayedCompletions,
     raceMismatches: races.mismatches,
     lostReplies: lost.lostReplies,
     lostReplyMismatches: lost.mismatches,

@@ -24,7 +24,11 @@ export const MIN_UPLOAD_PART_BYTES = 8 * MIB;
 export const EDGE_MULTIPART_MAX_BYTES = 900 * GIB;
 export const PRESIGN_MAX_PARTS_PER_CALL = 50;
 export const PRESIGN_TTL_SECONDS = 15 * MINUTE_SECONDS;
+/** Of an upload nothing comes for: each part that arrives begins it anew. */
 export const UPLOAD_TTL_SECONDS = DAY_SECONDS;
+/** R2 aborts a multipart upload a week after it began, whatever still comes.
+ * https://developers.cloudflare.com/r2/objects/multipart-objects/ */
+export const UPLOAD_MAX_AGE_SECONDS = 7 * DAY_SECONDS;
 
 /** Bytes read from the start of an object to tell its container. */
 export const SNIFF_BYTES = 64 * KIB;

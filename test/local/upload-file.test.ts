@@ -112,6 +112,36 @@ describe('sending a file in parts', () => {
     expect(arrivals()).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  it.each(['multipart', 'presigned'] as const)(
+    'sends a %s part again that was damaged on the way',
+    async (method) => {
+      const kind = method === 'presigned' ? 'storage' : 'part';
+      const code = method === 'presigned' ? 'BadDigest' : 'upload_checksum_mismatch';
+      standIn.fault = (request) =>
+        request.kind === kind && request.number === 2 && request.attempt === 1
+          ? { status: 422, code }
+          : undefined;
+      await upload(method);
+      expect(arrivals()).toEqual([1, 2, 3, 4, 5, 6]);
+    },
+  );
+
+  it('does not repeat a completion that found the whole file damaged', async () => {
+    standIn.fault = ({ kind }) =>
+      kind === 'complete' ? { status: 422, code: 'upload_checksum_mismatch' } : undefined;
+    expect(await failureOf(upload('multipart'))).toMatchObject({ isResumable: false });
+    expect(standIn.count('complete')).toBe(1);
+  });
+
+  it('waits for a part that an earlier request of its own is still writing', async () => {
+    standIn.fault = ({ kind, number, attempt }) =>
+      kind === 'part' && number === 2 && attempt <= 2
+        ? { status: 409, code: 'upload_part_in_progress', headers: { 'retry-after': '0' } }
+        : undefined;
+    await upload('multipart');
+    expect(arrivals()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
   it('does not repeat what was refused for good', async () => {
     standIn.fault = ({ kind, number }) =>
       kind === 'part' && number === 2 ? { status: 422, code: 'upload_part_size_mismatch' } : undefined;

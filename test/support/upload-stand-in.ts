@@ -1,4 +1,6 @@
-// The upload API as a client sees it, in memory and with faults on demand: what it was sent, what it holds.
+// The upload API as a client sees it, in memory and with faults on demand: what it was sent, what it holds. A body
+// without a checksum, or with one it does not match, is refused.
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { UploadState } from '../../shared/states.ts';
@@ -64,7 +66,8 @@ export async function startUploadStandIn(sizeBytes: number, partSizeBytes: numbe
       return void response.writeHead(fault.status, fault.headers).end(problem);
     }
     if (kind === 'create') standIn.keys.push(String(request.headers['idempotency-key']));
-    const { status, json, headers } = answerTo(described, body);
+    const isWhole = (kind !== 'part' && kind !== 'storage') || matchesChecksum(request, body);
+    const { status, json, headers } = isWhole ? answerTo(described, body) : DAMAGED;
     if (fault === 'reply lost') return void request.socket.destroy();
     response.writeHead(status, headers).end(json === undefined ? undefined : JSON.stringify(json));
   }
@@ -116,6 +119,14 @@ export async function startUploadStandIn(sizeBytes: number, partSizeBytes: numbe
   };
   const addressOf = (number: number) => ({ number, url: `${standIn.url}/storage/${number}`, headers: {} });
   return standIn;
+}
+
+const DAMAGED = { status: 422, json: { code: 'upload_checksum_mismatch', detail: 'Damaged.' }, headers: {} };
+
+function matchesChecksum({ headers }: IncomingMessage, body: Buffer): boolean {
+  const base64 = (algorithm: string) => createHash(algorithm).update(body).digest('base64');
+  const { 'content-digest': digest, 'content-md5': md5 } = headers;
+  return digest === `sha-256=:${base64('sha256')}:` || md5 === base64('md5');
 }
 
 function routeOf(method: string, url: string): { kind: StandInRequest['kind']; number: number } {

@@ -2,7 +2,7 @@
 // publishes. Either way nothing is made of bytes that do not match.
 import { env } from 'cloudflare:test';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { UploadMethod, Video } from '../../shared/api.ts';
+import type { CreatedUpload, UploadMethod, Video } from '../../shared/api.ts';
 import { createLog } from '../../shared/log.ts';
 import type { Claim } from '../../shared/messages.ts';
 import type { Env } from '../../worker/env.ts';
@@ -38,6 +38,61 @@ describe('a declared sha256 of a single file', () => {
     await sendAll(client, good, bytes);
     await complete(client, good);
     expect((await mustClaim()).job.source).not.toHaveProperty('sha256');
+  });
+});
+
+describe('a checksum that comes with a body', () => {
+  const bytes = videoBytes(5000);
+  const damaged = bytes.slice().fill(0, 4999);
+
+  const put = (created: CreatedUpload, body: Uint8Array<ArrayBuffer>, headers: Record<string, string>) => {
+    const rest = created.method === 'single' ? 'content' : 'parts/1';
+    return [`/v1/uploads/${created.uploadId}/${rest}`, { body, headers }] as const;
+  };
+
+  it.each([
+    ['multipart', 'Content-Digest', 'SHA-256'],
+    ['multipart', 'Content-Digest', 'SHA-512'],
+    ['multipart', 'Content-MD5', 'MD5'],
+    ['single', 'Content-Digest', 'SHA-256'],
+    ['single', 'Content-MD5', 'MD5'],
+  ] as const)(
+    'of a %s upload, as %s with %s, keeps out what does not match',
+    async (method, name, algorithm) => {
+      const client = await clientOf();
+      const created = await create(client, bytes.length, { method });
+      const base64 = await base64Of(algorithm, bytes);
+      const headers = { [name]: name === 'Content-MD5' ? base64 : `${algorithm.toLowerCase()}=:${base64}:` };
+
+      expect(await client.code('PUT', ...put(created, damaged, headers))).toBe('upload_checksum_mismatch');
+      expect((await statusOf(client, created)).parts).toEqual([]);
+      expect(await storedKeys(`sources/${created.videoId}/`)).toEqual([]);
+      expect((await client.call('PUT', ...put(created, bytes, headers))).ok).toBe(true);
+      expect((await statusOf(client, created)).receivedBytes).toBe(bytes.length);
+      await complete(client, created);
+    },
+  );
+
+  it('is the strongest of several, and one that nobody can check here is refused', async () => {
+    const client = await clientOf();
+    const created = await create(client, bytes.length, { method: 'multipart' });
+    const weak = `sha-256=:${await base64Of('SHA-256', damaged)}:`;
+    const strong = `sha-512=:${await base64Of('SHA-512', bytes)}:`;
+    const of = (digest: string) => put(created, bytes, { 'Content-Digest': digest });
+    expect(await client.code('PUT', ...of('crc32c=:AAAAAA==:'))).toBe('upload_checksum_unsupported');
+    expect(await client.code('PUT', ...of(weak))).toBe('upload_checksum_mismatch');
+    expect(await client.code('PUT', ...of(`crc32c=:AAAAAA==:, ${weak}, ${strong}`))).toBe('status 200');
+  });
+
+  it.each([
+    ['Content-Digest', 'sha-256=abc'],
+    ['Content-Digest', ''],
+    ['Content-MD5', 'abc'],
+    ['Content-MD5', 'd41d8cd98f00b204e9800998ecf8427e'],
+  ])('is refused as malformed: %s: %s', async (name, value) => {
+    const client = await clientOf();
+    const created = await create(client, bytes.length, { method: 'multipart' });
+    expect(await client.code('PUT', ...put(created, bytes, { [name]: value }))).toBe('invalid_request');
   });
 });
 
@@ -104,4 +159,8 @@ async function uploadDeclaring(client: Client, method: UploadMethod) {
 
 function fail(held: Claim, code: string): Promise<unknown> {
   return told('fail', held.jobToken, { kind: 'media', code, detail: 'As the transcoder said.' });
+}
+
+async function base64Of(algorithm: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest(algorithm, bytes))));
 }

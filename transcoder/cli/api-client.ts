@@ -26,6 +26,8 @@ export class ApiFailure extends Error {
   /** How long the server asks to wait. */
   readonly retryAfterSeconds: number | undefined;
   readonly isFromStorage: boolean;
+  /** The body of this very request did not match its checksum. */
+  readonly isBodyDamaged: boolean;
 
   constructor(
     code: string,
@@ -34,7 +36,8 @@ export class ApiFailure extends Error {
     {
       retryAfterSeconds,
       isFromStorage = false,
-    }: { retryAfterSeconds?: number; isFromStorage?: boolean } = {},
+      isBodyDamaged = false,
+    }: { retryAfterSeconds?: number; isFromStorage?: boolean; isBodyDamaged?: boolean } = {},
   ) {
     super(`${code}: ${detail}`);
     this.name = 'ApiFailure';
@@ -43,6 +46,7 @@ export class ApiFailure extends Error {
     this.status = status;
     this.retryAfterSeconds = retryAfterSeconds;
     this.isFromStorage = isFromStorage;
+    this.isBodyDamaged = isBodyDamaged;
   }
 }
 
@@ -55,7 +59,12 @@ export class ConnectionStalled extends Error {
 const STALLED_MS = 90_000;
 
 /** A body that is read again from its start on every attempt. */
-export type Body = { stream: () => ReadableStream<Uint8Array>; sizeBytes: number };
+export type Body = {
+  stream: () => ReadableStream<Uint8Array>;
+  sizeBytes: number;
+  /** In Base64. With it the other side keeps nothing that was damaged on the way. */
+  digest?: (algorithm: 'sha256' | 'md5') => Promise<string>;
+};
 
 export type ApiClient = ReturnType<typeof createApiClient>;
 
@@ -96,9 +105,14 @@ export function createApiClient(baseUrl: string, token: string, options: ApiClie
     return schema.parse(await (await send(method, path, json, idempotencyKey)).json());
   }
 
-  async function put(url: URL, headers: Record<string, string>, body: Body): Promise<Response> {
+  async function put(
+    url: URL,
+    headers: Record<string, string>,
+    body: Body,
+    origin: Origin,
+  ): Promise<Response> {
     const init = { method: 'PUT', headers: { ...headers, 'content-length': String(body.sizeBytes) } };
-    return transfer(url, init, body);
+    return checked(await transfer(url, init, body), origin, true);
   }
 
   return {
@@ -109,21 +123,19 @@ export function createApiClient(baseUrl: string, token: string, options: ApiClie
       call(CreatedUpload, 'POST', '/v1/uploads', input, idempotencyKey),
     putContent: async (uploadId: string, body: Body) => {
       const url = new URL(`/v1/uploads/${uploadId}/content`, baseUrl);
-      await checked(await put(url, { authorization }, body), 'api');
+      await put(url, { authorization, ...(await contentDigest(body)) }, body, 'api');
     },
     putPart: async (uploadId: string, number: number, body: Body) => {
-      const response = await put(
-        new URL(`/v1/uploads/${uploadId}/parts/${number}`, baseUrl),
-        { authorization },
-        body,
-      );
-      return UploadedPart.parse(await (await checked(response, 'api')).json());
+      const url = new URL(`/v1/uploads/${uploadId}/parts/${number}`, baseUrl);
+      const response = await put(url, { authorization, ...(await contentDigest(body)) }, body, 'api');
+      return UploadedPart.parse(await response.json());
     },
     presignParts: async (uploadId: string, numbers: number[]) =>
       (await call(PresignedParts, 'POST', `/v1/uploads/${uploadId}/parts`, { numbers })).parts,
     /** Puts a part straight to storage and answers its etag. */
     putPresigned: async (part: PresignedPart, body: Body): Promise<string> => {
-      const response = await checked(await put(new URL(part.url), part.headers, body), 'storage');
+      const headers = { ...part.headers, ...(await contentMd5(body)) };
+      const response = await put(new URL(part.url), headers, body, 'storage');
       await response.body?.cancel();
       const etag = response.headers.get('etag');
       if (!etag)
@@ -146,6 +158,16 @@ export function createApiClient(baseUrl: string, token: string, options: ApiClie
     play: (videoId: string) => call(PlayAnswer, 'POST', `/v1/videos/${videoId}/play`, {}),
     watchLink: (videoId: string) => call(WatchLink, 'POST', `/v1/videos/${videoId}/watch-link`, {}),
   };
+}
+
+/** RFC 9530, for the API. */
+async function contentDigest({ digest }: Body): Promise<Record<string, string>> {
+  return digest ? { 'content-digest': `sha-256=:${await digest('sha256')}:` } : {};
+}
+
+/** What S3 and R2 check of a part. https://developers.cloudflare.com/r2/api/s3/api/ */
+async function contentMd5({ digest }: Body): Promise<Record<string, string>> {
+  return digest ? { 'content-md5': await digest('md5') } : {};
 }
 
 /** fetch that gives up on a connection over which nothing moves any more. */
@@ -174,25 +196,31 @@ function touching(timer: NodeJS.Timeout): TransformStream<Uint8Array, Uint8Array
   });
 }
 
-async function checked(response: Response, origin: 'api' | 'storage'): Promise<Response> {
+type Origin = 'api' | 'storage';
+
+const DAMAGED_BODY_CODES = ['upload_checksum_mismatch', 'BadDigest'];
+
+async function checked(response: Response, origin: Origin, hasFileBody = false): Promise<Response> {
   if (response.ok) return response;
+  const { status } = response;
   const text = await response.text();
+  const { code, detail } = reasonIn(text);
   const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const more = {
+  throw new ApiFailure(code ?? `http_${status}`, detail ?? `The server answered ${status}.`, status, {
     isFromStorage: origin === 'storage',
+    isBodyDamaged: hasFileBody && DAMAGED_BODY_CODES.includes(code ?? ''),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
-  };
+  });
+}
+
+function reasonIn(text: string): { code?: string | undefined; detail?: string | undefined } {
   const problem = Problem.safeParse(parseJson(text));
-  if (problem.success) throw new ApiFailure(problem.data.code, problem.data.detail, response.status, more);
+  if (problem.success) return problem.data;
   // Storage answers in XML: <Error><Code>…</Code><Message>…</Message></Error>.
-  const [, code] = /<Code>([^<]+)<\/Code>/.exec(text) ?? [];
-  const [, message] = /<Message>([^<]+)<\/Message>/.exec(text) ?? [];
-  throw new ApiFailure(
-    code ?? `http_${response.status}`,
-    message ?? `The server answered ${response.status}.`,
-    response.status,
-    more,
-  );
+  return {
+    code: /<Code>([^<]+)<\/Code>/.exec(text)?.[1],
+    detail: /<Message>([^<]+)<\/Message>/.exec(text)?.[1],
+  };
 }
 
 const Problem = z.object({ code: z.string(), detail: z.string() });

@@ -65,7 +65,8 @@ function delayBefore(count: number, error: unknown, policy: RetryPolicy): number
 export function mayPass(error: unknown): boolean {
   if (error instanceof ConnectionStalled) return true;
   if (!(error instanceof ApiFailure)) return isConnectionFailure(error);
-  const { status, isFromStorage, retryAfterSeconds } = error;
+  const { status, isFromStorage, isBodyDamaged, retryAfterSeconds } = error;
+  if (isBodyDamaged) return true;
   // Storage says 403 of every signature it does not like; the next try brings a new one.
   if (isFromStorage && status === 403) return true;
   if (status === 409 || status === 423) return retryAfterSeconds !== undefined;

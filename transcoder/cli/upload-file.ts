@@ -150,7 +150,7 @@ function bytesOf({ held, partCount, partSizeBytes }: OpenUpload, sizeBytes: numb
 
 /** Verdicts on the upload or the file, after which the same upload can never succeed. */
 function isOver(error: unknown): boolean {
-  if (!(error instanceof ApiFailure) || error.isFromStorage) return false;
+  if (!(error instanceof ApiFailure) || error.isFromStorage || error.isBodyDamaged) return false;
   return OVER_CODES.has(error.code) || error.code.startsWith('media_');
 }
 

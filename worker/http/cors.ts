@@ -25,6 +25,7 @@ export const apiCors = cors({
     'Content-Type',
     'Idempotency-Key',
     'X-Requested-With',
+    ...['Content-Digest', 'Content-MD5'],
     ...TUS_REQUEST_HEADERS,
   ],
   exposeHeaders: [

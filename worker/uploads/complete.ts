@@ -7,8 +7,17 @@ import type { Log } from '../../shared/log.ts';
 import type { Config, Env } from '../env.ts';
 import { r2FailureOf, withR2Retries } from '../r2.ts';
 import { finishUpload } from './finish.ts';
+import { partInProgress } from './part-claims.ts';
 import { bareEtag, requirePartNumber } from './parts.ts';
-import { moveUpload, partsOf, recordParts, requireOpen, type UploadRow, uploadOf } from './store.ts';
+import {
+  beginCompletion,
+  moveUpload,
+  partsOf,
+  recordParts,
+  requireOpen,
+  type UploadRow,
+  uploadOf,
+} from './store.ts';
 
 /** How many missing part numbers an error lists. */
 const MISSING_LISTED = 20;
@@ -25,10 +34,13 @@ export async function completeUpload(
     requireOpen(upload);
     await takeReportedParts(env.DB, upload, input.parts ?? []);
     await requireAllParts(env.DB, upload);
-    if (!(await moveUpload(env.DB, upload, ['created', 'receiving'], 'completing'))) {
+    if (!(await beginCompletion(env.DB, upload))) {
       const now = await uploadOf(env.DB, upload.id, upload.owner_id);
       if (now.state === 'accepted') return { videoId: now.video_id, jobId: now.job_id! };
-      if (now.state !== 'completing') requireOpen(now);
+      if (now.state !== 'completing') {
+        requireOpen(now);
+        throw partInProgress();
+      }
     }
   }
   return settleUpload(env, config, upload, log);

@@ -5,6 +5,7 @@ import { errorFields, type Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
 import { settleUpload } from './complete.ts';
 import { discardLeftovers } from './discard.ts';
+import { pruneClaims } from './part-claims.ts';
 import { failUpload, halfWayUploads, overdueUploads, partsOf, uploadsWithLeftovers } from './store.ts';
 
 /** Rows handled per run and kind; the next minute takes the rest. */
@@ -38,6 +39,7 @@ export async function expireUploads(env: Env, log: Log): Promise<void> {
       cleaned.reservedBytes += upload.size_bytes;
     }
   }
+  await pruneClaims(env.DB);
   for (const upload of await halfWayUploads(env.DB, PER_RUN)) {
     try {
       await settleUpload(env, configOf(env), upload, log);

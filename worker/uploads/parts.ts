@@ -1,12 +1,15 @@
-// Bytes through the edge: one whole file or one part, streamed into R2 and never held in memory. A body that
-// is longer or shorter than it should be leaves nothing behind.
+// Bytes through the edge: one whole file or one part, stored by one writer at a time. A body that is longer or
+// shorter than it should be, or does not match the checksum in its `Content-Digest` or `Content-MD5`, leaves
+// nothing behind.
 import type { UploadedPart } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { expectedPartSizeBytes } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Config, Env } from '../env.ts';
-import { r2FailureOf, storageUnavailable } from '../r2.ts';
+import { readContentDigest } from './body-checksum.ts';
 import { discardLeftovers } from './discard.ts';
+import { type ExpectedBody, storeBody } from './part-body.ts';
+import { asOnlyWriter } from './part-claims.ts';
 import { hasEndedBadly, recordParts, requireOpen, type UploadRow, uploadOf } from './store.ts';
 
 /** @throws AppError `upload_part_number_invalid` */
@@ -27,17 +30,18 @@ export async function putContent(
 ): Promise<void> {
   requireMethod(upload, 'single');
   requireOpen(upload);
-  requireLength(request, upload.size_bytes, config, 'upload_size_mismatch');
-  const stored = await streamed(request, upload.size_bytes, 'upload_size_mismatch', (body) =>
-    env.MEDIA.put(upload.object_key, body, {
-      customMetadata: { uploadId: upload.id },
-      httpMetadata: { contentType: 'application/octet-stream' },
-      ...(upload.sha256 && { sha256: upload.sha256 }),
-    }),
-  );
-  const part = { number: 1, size_bytes: stored.size, etag: stored.etag };
-  if (await recordParts(env.DB, upload, [part])) return;
-  await discardLateContent(env, upload, log);
+  const expected = expectedBody(request, upload.size_bytes, config, 'upload_size_mismatch');
+  await asOnlyWriter(env.DB, upload, 1, async (claim) => {
+    const stored = await storeBody(request, expected, claim, (body) =>
+      env.MEDIA.put(upload.object_key, body, {
+        customMetadata: { uploadId: upload.id },
+        httpMetadata: { contentType: 'application/octet-stream' },
+        ...(upload.sha256 && { sha256: upload.sha256 }),
+      }),
+    );
+    const part = { number: 1, size_bytes: stored.size, etag: stored.etag, checksum: nameOf(expected) };
+    if (!(await claim.record(part))) await discardLateContent(env, upload, log);
+  });
 }
 
 /** PUT …/parts/:n of a `multipart` upload. */
@@ -52,15 +56,21 @@ export async function putPart(
   requireOpen(upload);
   requirePartNumber(upload, number);
   const sizeBytes = expectedPartSizeBytes(number, upload.size_bytes, upload.part_bytes);
-  requireLength(request, sizeBytes, config, 'upload_part_size_mismatch');
-  const multipart = env.MEDIA.resumeMultipartUpload(upload.object_key, upload.r2_upload_id!);
-  const { etag } = await streamed(request, sizeBytes, 'upload_part_size_mismatch', (body) =>
-    multipart.uploadPart(number, body),
-  );
-  // The row is the promise that the part is kept, so it comes after R2 and before the answer.
-  const isRecorded = await recordParts(env.DB, upload, [{ number, size_bytes: sizeBytes, etag }]);
-  if (!isRecorded) throw new AppError('upload_not_open');
-  return { number, etag, sizeBytes };
+  const expected = expectedBody(request, sizeBytes, config, 'upload_part_size_mismatch');
+  const checksum = nameOf(expected);
+  return asOnlyWriter(env.DB, upload, number, async (claim) => {
+    if (checksum !== null && claim.held?.checksum === checksum) {
+      // The same bytes once more, because the first answer got lost.
+      await request.body?.cancel();
+      return { number, etag: claim.held.etag, sizeBytes };
+    }
+    const multipart = env.MEDIA.resumeMultipartUpload(upload.object_key, upload.r2_upload_id!);
+    const { etag } = await storeBody(request, expected, claim, (body) => multipart.uploadPart(number, body));
+    // The row is the promise that the part is kept, so it comes after R2 and before the answer.
+    const isRecorded = await claim.record({ number, size_bytes: sizeBytes, etag, checksum });
+    if (!isRecorded) await claim.refuseLost();
+    return { number, etag, sizeBytes };
+  });
 }
 
 /** PUT …/parts/:n/etag: a `presigned` part as its client reports it; R2 judges the etag at completion. */
@@ -87,14 +97,13 @@ function requireMethod(upload: UploadRow, method: UploadRow['method']): void {
   });
 }
 
-type MismatchCode = 'upload_size_mismatch' | 'upload_part_size_mismatch';
-
-function requireLength(
+/** @throws AppError where the headers alone show that it cannot be the body */
+function expectedBody(
   request: Request,
-  expectedBytes: number,
+  sizeBytes: number,
   config: Config,
-  mismatch: MismatchCode,
-): void {
+  mismatch: ExpectedBody['mismatch'],
+): ExpectedBody {
   const header = request.headers.get('Content-Length');
   if (header === null || !/^\d+$/.test(header)) throw new AppError('upload_length_required');
   const lengthBytes = Number(header);
@@ -103,38 +112,15 @@ function requireLength(
       detail: `A request body may have ${config.EDGE_BODY_LIMIT_BYTES} bytes at most.`,
     });
   }
-  if (lengthBytes !== expectedBytes)
-    throw new AppError(mismatch, { detail: sizes(expectedBytes, lengthBytes) });
+  if (lengthBytes !== sizeBytes) {
+    throw new AppError(mismatch, { detail: `Expected ${sizeBytes} bytes, got ${lengthBytes}.` });
+  }
+  return { sizeBytes, mismatch, checksum: readContentDigest(request.headers) };
 }
 
-/**
- * Streams a request's body into R2 through a stream that insists on the length, since a Content-Length header
- * proves nothing about the bytes that follow. Not repeated on failure: the bytes are gone.
- */
-async function streamed<T>(
-  request: Request,
-  expectedBytes: number,
-  mismatch: MismatchCode,
-  store: (body: ReadableStream) => Promise<T>,
-): Promise<T> {
-  const exact = new FixedLengthStream(expectedBytes);
-  const source = request.body ?? new Blob([]).stream();
-  const [piped, stored] = await Promise.allSettled([source.pipeTo(exact.writable), store(exact.readable)]);
-  if (stored.status === 'fulfilled' && piped.status === 'fulfilled') return stored.value;
-
-  const reasons = [piped, stored].flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-  const cause = reasons.at(-1);
-  const failure = stored.status === 'rejected' ? r2FailureOf(stored.reason) : undefined;
-  if (failure === 'bad_digest') throw new AppError('upload_checksum_mismatch', { cause });
-  if (failure === 'no_such_upload') throw new AppError('upload_not_open', { cause });
-  // A body that just stops is the client's; anything else that goes wrong after it was read is storage's.
-  const isBodyAtFault = reasons.some(isLengthError) || (piped.status === 'rejected' && failure === undefined);
-  if (!isBodyAtFault) throw storageUnavailable(cause);
-  throw new AppError(mismatch, { detail: `The body does not have ${expectedBytes} bytes.`, cause });
-}
-
-function isLengthError(reason: unknown): boolean {
-  return reason instanceof TypeError && reason.message.includes('FixedLengthStream');
+/** How the ledger remembers a checksum that was found to hold. */
+function nameOf({ checksum }: ExpectedBody): string | null {
+  return checksum ? `${checksum.algorithm}=${checksum.digest}` : null;
 }
 
 /** Bytes that arrived after the upload was aborted or expired belong to nobody. */
@@ -150,8 +136,4 @@ async function discardLateContent(env: Env, upload: UploadRow, log: Log): Promis
   if (hasEndedBadly(now)) await discardLeftovers(env, now, log);
   requireOpen(now);
   throw new AppError('upload_not_open');
-}
-
-function sizes(expectedBytes: number, actualBytes: number): string {
-  return `Expected ${expectedBytes} bytes, got ${actualBytes}.`;
 }

@@ -48,7 +48,7 @@ export function uploadRoutes(): Hono<AppEnv> {
   app.put('/v1/uploads/:id/content', mayUpload, async (c) => {
     const { config, caller, log } = c.var;
     const upload = await uploadOf(c.env.DB, c.req.param('id'), caller.ownerId);
-    await putContent(c.env, config, upload, c.req.raw, log);
+    await toItsEnd(c, putContent(c.env, config, upload, c.req.raw, log));
     return c.body(null, 204);
   });
 
@@ -61,7 +61,8 @@ export function uploadRoutes(): Hono<AppEnv> {
 
   app.put('/v1/uploads/:id/parts/:number', mayUpload, async (c) => {
     const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
-    const part = await putPart(c.env, c.var.config, upload, numberOf(c.req.param('number')), c.req.raw);
+    const number = numberOf(c.req.param('number'));
+    const part = await toItsEnd(c, putPart(c.env, c.var.config, upload, number, c.req.raw));
     return c.json(part, 200, { ETag: `"${part.etag}"` });
   });
 
@@ -88,6 +89,12 @@ export function uploadRoutes(): Hono<AppEnv> {
   });
 
   return app;
+}
+
+/** A client that goes away ends its request: what was claimed for it is given back all the same. */
+function toItsEnd<T>(c: Context<AppEnv>, work: Promise<T>): Promise<T> {
+  c.executionCtx.waitUntil(work.catch(() => undefined));
+  return work;
 }
 
 async function createdAgain(c: Context<AppEnv>, uploadId: string): Promise<Response> {

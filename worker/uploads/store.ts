@@ -2,7 +2,9 @@
 // compare-and-set.
 import type { UploadMethod } from '../../shared/api.ts';
 import { AppError, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
+import { UPLOAD_MAX_AGE_SECONDS, UPLOAD_TTL_SECONDS } from '../../shared/limits.ts';
 import type { UploadState } from '../../shared/states.ts';
+import type { Guard } from '../jobs/guard.ts';
 
 export type UploadRow = {
   id: string;
@@ -29,7 +31,17 @@ export type UploadRow = {
   is_expired: 0 | 1;
 };
 
-export type PartRow = { number: number; size_bytes: number; etag: string };
+export type PartRow = {
+  number: number;
+  size_bytes: number;
+  etag: string;
+  /** What it was found to match as it came in. */
+  checksum?: string | null;
+};
+
+/** What each sign of life adds to an upload's time. */
+export const PROLONGED = `expires_at = max(expires_at,
+  min(unixepoch() + ${UPLOAD_TTL_SECONDS}, created_at + ${UPLOAD_MAX_AGE_SECONDS}))`;
 
 const COLUMNS = '*, expires_at <= unixepoch() AS is_expired';
 
@@ -113,26 +125,56 @@ export function storedError(upload: UploadRow): AppError {
 }
 
 /**
- * Remembers parts that R2 holds. Nothing is written once the upload has left its open states.
+ * Remembers parts that R2 holds, and that the client is alive. Nothing is written once the upload has left its open
+ * states.
  *
- * @returns false when the upload was no longer open.
+ * @param more a condition on top, and statements of the same batch
+ * @returns false when the upload was no longer open, or the condition did not hold
  */
-export async function recordParts(db: D1Database, upload: UploadRow, parts: PartRow[]): Promise<boolean> {
+export async function recordParts(
+  db: D1Database,
+  upload: UploadRow,
+  parts: PartRow[],
+  more: { guard?: Guard; also?: D1PreparedStatement[] } = {},
+): Promise<boolean> {
   const open = "state IN ('created', 'receiving')";
+  const { guard = { sql: '1', params: [] }, also = [] } = more;
   const [insert] = await db.batch([
     db
       .prepare(
-        `INSERT INTO upload_parts (upload_id, number, size_bytes, etag)
-         SELECT u.id, p.value ->> 'number', p.value ->> 'size_bytes', p.value ->> 'etag'
-         FROM uploads u, json_each(?) p WHERE u.id = ? AND u.owner_id = ? AND u.${open}
-         ON CONFLICT (upload_id, number) DO UPDATE SET size_bytes = excluded.size_bytes, etag = excluded.etag`,
+        `INSERT INTO upload_parts (upload_id, number, size_bytes, etag, checksum)
+         SELECT u.id, p.value ->> 'number', p.value ->> 'size_bytes', p.value ->> 'etag', p.value ->> 'checksum'
+         FROM uploads u, json_each(?) p WHERE u.id = ? AND u.owner_id = ? AND u.${open} AND ${guard.sql}
+         ON CONFLICT (upload_id, number) DO UPDATE
+           SET size_bytes = excluded.size_bytes, etag = excluded.etag, checksum = excluded.checksum`,
       )
-      .bind(JSON.stringify(parts), upload.id, upload.owner_id),
+      .bind(JSON.stringify(parts), upload.id, upload.owner_id, ...guard.params),
     db
-      .prepare(`UPDATE uploads SET state = 'receiving' WHERE id = ? AND owner_id = ? AND ${open}`)
-      .bind(upload.id, upload.owner_id),
+      .prepare(
+        `UPDATE uploads SET state = 'receiving', ${PROLONGED}
+         WHERE id = ? AND owner_id = ? AND ${open} AND ${guard.sql}`,
+      )
+      .bind(upload.id, upload.owner_id, ...guard.params),
+    ...also,
   ]);
   return insert!.meta.changes > 0;
+}
+
+/**
+ * From open to `completing`, unless a part is just being written: it would change under the completion.
+ *
+ * @returns false when another request has moved it, or is writing
+ */
+export async function beginCompletion(db: D1Database, upload: UploadRow): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `UPDATE uploads SET state = 'completing'
+       WHERE id = ? AND owner_id = ? AND state IN ('created', 'receiving') AND NOT EXISTS
+         (SELECT 1 FROM part_claims c WHERE c.upload_id = uploads.id AND c.lease_until > unixepoch())`,
+    )
+    .bind(upload.id, upload.owner_id)
+    .run();
+  return meta.changes === 1;
 }
 
 /** One compare-and-set. False when the upload was in none of the `from` states. */

@@ -1,5 +1,6 @@
 // tus's checksum extension: one digest over the body of one request.
 import { AppError } from '../../shared/errors.ts';
+import type { BodyChecksum } from './body-checksum.ts';
 
 /** Names of the protocol and of Web Crypto. The protocol asks for sha1 at least. */
 const ALGORITHMS: Record<string, string> = {
@@ -11,11 +12,8 @@ const ALGORITHMS: Record<string, string> = {
 
 export const TUS_CHECKSUM_ALGORITHMS = Object.keys(ALGORITHMS).join(',');
 
-/** `digest` is Base64, as the client sent it. */
-export type TusChecksum = { algorithm: string; digest: string };
-
 /** @throws AppError `upload_checksum_unsupported`, `invalid_request` */
-export function readChecksum(header: string): TusChecksum {
+export function readChecksum(header: string): BodyChecksum {
   const [, name = '', digest = ''] = /^([a-z0-9-]+) ([A-Za-z0-9+/]+={0,2})$/.exec(header) ?? [];
   const algorithm = Object.hasOwn(ALGORITHMS, name) ? ALGORITHMS[name] : undefined;
   if (name !== '' && algorithm === undefined) {
@@ -29,28 +27,4 @@ export function readChecksum(header: string): TusChecksum {
     });
   }
   return { algorithm, digest };
-}
-
-/** Takes the bytes as they pass. */
-export class ChecksumCheck {
-  readonly #expected: string;
-  readonly #stream: DigestStream;
-  readonly #writer: WritableStreamDefaultWriter;
-
-  constructor({ algorithm, digest }: TusChecksum) {
-    this.#expected = digest;
-    this.#stream = new crypto.DigestStream(algorithm);
-    this.#writer = this.#stream.getWriter();
-  }
-
-  add(bytes: Uint8Array): Promise<void> {
-    return this.#writer.write(bytes);
-  }
-
-  /** Whether the bytes so far are the promised ones; nothing can be added afterwards. */
-  async holds(): Promise<boolean> {
-    await this.#writer.close();
-    const actual = new Uint8Array(await this.#stream.digest);
-    return btoa(String.fromCharCode(...actual)) === this.#expected;
-  }
 }

@@ -1,7 +1,8 @@
 // What the headers of a tus request say. https://tus.io/protocols/resumable-upload
 import { AppError } from '../../shared/errors.ts';
 import { EDGE_MULTIPART_MAX_BYTES, GIB, MIB } from '../../shared/limits.ts';
-import { readChecksum, type TusChecksum } from './tus-checksum.ts';
+import type { BodyChecksum } from './body-checksum.ts';
+import { readChecksum } from './tus-checksum.ts';
 
 export const TUS_CONTENT_TYPE = 'application/offset+octet-stream';
 export const TUS_MAX_BYTES = EDGE_MULTIPART_MAX_BYTES;
@@ -15,7 +16,7 @@ export type TusChunk = {
   contentLengthBytes?: number;
   /** What one body may have at most. */
   bodyLimitBytes: number;
-  checksum?: TusChecksum;
+  checksum?: BodyChecksum;
 };
 
 export type TusCreation = {

@@ -2,7 +2,7 @@
 // row, never the body.
 import { AppError } from '../../shared/errors.ts';
 import { MIB, SECOND_MS } from '../../shared/limits.ts';
-import { ChecksumCheck } from './tus-checksum.ts';
+import { ChecksumCheck } from './body-checksum.ts';
 import { bodyTooLarge, sizeExceeded, type TusChunk } from './tus-headers.ts';
 import { type HeldBytes, ROW_BYTES } from './tus-held-bytes.ts';
 
