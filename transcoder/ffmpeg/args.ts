@@ -7,6 +7,7 @@ import { SEEK_MARGIN_SECONDS } from '../../shared/plan.ts';
 import { tilesWithin } from '../../shared/plan-thumbnails.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
 import { DECODER_ALLOWLIST } from './allowlist.ts';
+import { encoderOptions } from './encoder-options.ts';
 import { chunkFilterGraph, keepsItsGraph } from './filters.ts';
 import type { FfmpegCommand } from './run.ts';
 
@@ -55,23 +56,11 @@ export function chunkCommand(
   tilesPath?: string,
 ): FfmpegCommand {
   const frames = run.endFrame - run.firstFrame;
-  const startSeconds = frameSeconds(run.firstFrame, plan.fps);
-  const seekSeconds = startSeconds - SEEK_MARGIN_SECONDS;
-  const seek =
-    plan.source.isSeekable && seekSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(seekSeconds)] : [];
-  const isLast = run.endFrame === plan.totalFrames;
   const tiles = tilesPath && plan.thumbnails ? tilesWithin(plan.thumbnails, run) : 0;
   return {
-    inputs: [
-      sourceInput(plan, input, [
-        ...(keepsItsGraph(plan) ? ['-reinit_filter', '0'] : []),
-        ...sourceTimeAxis(plan),
-        ...seek,
-      ]),
-    ],
+    inputs: [runInput(plan, input, run)],
     filterGraph: chunkFilterGraph(plan, {
-      startSeconds: seconds(startSeconds),
-      heldFrames: isLast ? Math.max(2, Math.round(LAST_PICTURE_HOLD_SECONDS * framesPerSecond(plan.fps))) : 0,
+      ...gridOfRun(plan, run),
       ...(tiles > 0 ? { tilesFromFrame: run.firstFrame } : {}),
     }),
     outputs: [
@@ -85,9 +74,31 @@ export function chunkCommand(
   };
 }
 
+/** The source, sought to a little before a run of frames. */
+export function runInput(plan: Plan, input: Input, run: FrameRun): FfmpegCommand['inputs'][number] {
+  const seekSeconds = frameSeconds(run.firstFrame, plan.fps) - SEEK_MARGIN_SECONDS;
+  const seek =
+    plan.source.isSeekable && seekSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(seekSeconds)] : [];
+  return sourceInput(plan, input, [
+    ...(keepsItsGraph(plan) ? ['-reinit_filter', '0'] : []),
+    ...sourceTimeAxis(plan),
+    ...seek,
+  ]);
+}
+
+/** Where the frame grid of a run begins, and what is to be held at the end of the film. */
+export function gridOfRun(plan: Plan, run: FrameRun): { startSeconds: string; heldFrames: number } {
+  const isLast = run.endFrame === plan.totalFrames;
+  const holdFrames = Math.round(LAST_PICTURE_HOLD_SECONDS * framesPerSecond(plan.fps));
+  return {
+    startSeconds: seconds(frameSeconds(run.firstFrame, plan.fps)),
+    heldFrames: isLast ? Math.max(2, holdFrames) : 0,
+  };
+}
+
 /** A whole audio track as fragmented MP4 with small fragments and one edit that hides the encoder's priming. */
 export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path: string): FfmpegCommand {
-  const layout = audio.channels === 1 ? 'mono' : 'stereo';
+  const layout = CHANNEL_LAYOUTS[audio.channels] ?? 'stereo';
   const codec = audio.isCopied
     ? // MPEG-TS carries ADTS headers, which MP4 does not; elsewhere the filter passes frames on.
       ['-c:a', 'copy', '-bsf:a', 'aac_adtstoasc']
@@ -95,7 +106,7 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
         // Silence before a late start and in holes; 44.1 kHz stays, anything else becomes the nearer of the two.
         ...[
           '-af',
-          `aresample=async=1000:first_pts=0,aformat=sample_rates=48000|44100:channel_layouts=${layout}`,
+          `aresample=async=1000:first_pts=0,${loudnessFilters(plan, layout)}aformat=sample_rates=48000|44100:channel_layouts=${layout}`,
         ],
         ...['-c:a', 'aac', '-b:a', String(audio.bitrateBps), '-flags:a', '+bitexact'],
       ];
@@ -113,6 +124,14 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
       },
     ],
   };
+}
+
+const CHANNEL_LAYOUTS: Record<number, string> = { 1: 'mono', 2: 'stereo', 6: '5.1' };
+
+/** One pass, which follows the programme as it goes; loudnorm works at 192 kHz and leaves it there. */
+function loudnessFilters({ loudnessLufs }: Plan, layout: string): string {
+  if (loudnessLufs === undefined) return '';
+  return `aformat=channel_layouts=${layout},loudnorm=I=${loudnessLufs}:TP=-1.5:LRA=11,aresample=48000,`;
 }
 
 /** The source as the one input of a command. */
@@ -138,26 +157,16 @@ export function sourceInput(
  * alone does not do it: on MPEG-TS and its like ffmpeg 5.1 moves zero to the first of the streams in use
  * (`Correcting start time`) where its offset is exactly the start time, hence the odd microsecond.
  */
-function sourceTimeAxis(plan: Plan): string[] {
+export function sourceTimeAxis(plan: Plan): string[] {
   const { zeroSeconds } = plan.source;
   if (zeroSeconds === undefined) return ['-copyts', '-start_at_zero'];
   return ['-copyts', '-itsoffset', seconds(0.000001 - zeroSeconds)];
 }
 
 function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, threads: number): string[] {
-  const gop = String(plan.gopFrames);
   return [
     ...['-an', '-sn', '-dn', '-frames:v', String(frames)],
-    ...['-c:v', plan.encoder.codec, '-preset', plan.encoder.preset, '-threads', String(threads)],
-    ...[
-      '-crf',
-      String(rung.crf),
-      '-maxrate',
-      String(rung.maxBitrateBps),
-      '-bufsize',
-      String(rung.bufferBits),
-    ],
-    ...['-profile:v', 'high', '-g', gop, '-keyint_min', gop, '-sc_threshold', '0'],
+    ...encoderOptions(plan, rung, threads),
     ...['-fps_mode', 'passthrough', '-video_track_timescale', String(plan.timescale)],
     ...colorTags(plan.color),
     ...ANONYMOUS,

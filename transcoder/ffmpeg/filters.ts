@@ -8,11 +8,12 @@ const POSTER_CANDIDATES = 12;
 /**
  * One decode, then down the ladder: each rung is scaled from the next larger one, which costs half of scaling
  * each from the source. Outputs are labelled `[v0]` (smallest) upwards, as in `plan.renditions`; `[tiles]` are taken
- * from the smallest where the run's first frame is given as `tilesFromFrame`.
+ * from the smallest where the run's first frame is given as `tilesFromFrame`. With `everyFrames` only every nth frame
+ * of the run gets this far.
  */
 export function chunkFilterGraph(
   plan: Plan,
-  run: { startSeconds: string; heldFrames: number; tilesFromFrame?: number },
+  run: { startSeconds: string; heldFrames: number; tilesFromFrame?: number; everyFrames?: number },
 ): string {
   const top = plan.renditions.length - 1;
   const largest = plan.renditions[top]!;
@@ -24,6 +25,7 @@ export function chunkFilterGraph(
     // Otherwise a last picture that is said to last less than half a frame would never be shown.
     `fps=fps=${plan.fps.num}/${plan.fps.den}:start_time=${run.startSeconds}:round=near:eof_action=pass`,
     ...(run.heldFrames > 0 ? [`tpad=stop_mode=clone:stop=${run.heldFrames}`] : []),
+    ...(run.everyFrames ? [everyNth(run.everyFrames)] : []),
     ...shape(plan, largest),
   ];
   const tiles = run.tilesFromFrame === undefined ? undefined : tileFilters(plan, run.tilesFromFrame);
@@ -82,6 +84,11 @@ function tileFilters(plan: Plan, firstFrame: number): string[] {
     `scale=${tileWidth}:${tileHeight}:flags=bicubic:${toJpegColors(plan)}`,
     'format=yuvj420p',
   ];
+}
+
+/** The first of the frames it is given, and every nth after it. */
+export function everyNth(frames: number): string {
+  return `select='not(mod(n,${frames}))'`;
 }
 
 /** A JPEG is always read as BT.601 in full range. */
