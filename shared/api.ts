@@ -277,6 +277,8 @@ export const PlayAnswer = z.object({
   progressive: z.string().optional(),
   poster: z.string().optional(),
   storyboard: z.string().optional(),
+  /** A short animated picture. */
+  preview: z.string().optional(),
   chapters: z.string().optional(),
   expiresAt: z.string(),
 });

@@ -4,9 +4,9 @@ import { SignJWT } from 'jose';
 import type { PlayAnswer, Role } from '../../shared/api.ts';
 import { dashManifest } from '../../shared/dash.ts';
 import { masterPlaylist } from '../../shared/hls.ts';
-import type { AudioTrack, VideoTrack } from '../../shared/manifest-tracks.ts';
+import type { AudioTrack, ImageTrack, VideoTrack } from '../../shared/manifest-tracks.ts';
 import type { Presentation } from '../../shared/messages.ts';
-import { audioStem, generationPrefix, videoStem } from '../../shared/object-keys.ts';
+import { audioStem, generationPrefix, THUMBNAIL_STEM, videoStem } from '../../shared/object-keys.ts';
 import { type PlayClaims, parseSigningKeys, signToken } from '../../shared/sign.ts';
 
 export const ORIGIN = 'https://reelay.test';
@@ -19,7 +19,12 @@ const VIDEO: VideoTrack[] = HEIGHTS.map((height) => ({
   name: `${height}p`,
   timescale: 25,
   codecs: 'avc1.64001f',
-  segments: SEGMENTS.map((segment) => ({ ...segment, sizeBytes: height * 100 })),
+  segments: SEGMENTS.map((segment) => ({
+    ...segment,
+    sizeBytes: height * 100,
+    keyTicks: [segment.startTicks],
+    keyRanges: [{ offsetBytes: 28, sizeBytes: height * 10 }],
+  })),
   width: height * 2,
   height,
   fps: { num: 25, den: 1 },
@@ -38,8 +43,13 @@ const AUDIO: AudioTrack[] = [
     isDefault: true,
   },
 ];
+const IMAGES: ImageTrack = {
+  stem: THUMBNAIL_STEM,
+  ...{ tileWidth: 240, tileHeight: 120, columns: 3, rows: 1, timescale: 25, tileTicks: 100, tileCount: 3 },
+  bandwidthBps: 1000,
+};
 export const MASTER = masterPlaylist({ video: VIDEO, audio: AUDIO, subtitles: [] });
-export const MPD = dashManifest({ video: VIDEO, audio: AUDIO, subtitles: [] });
+export const MPD = dashManifest({ video: VIDEO, audio: AUDIO, subtitles: [], images: IMAGES });
 
 export const PRESENTATION: Presentation = {
   durationSeconds: 100,
@@ -57,6 +67,8 @@ export const PRESENTATION: Presentation = {
   })),
   audio: [],
   hasPoster: true,
+  hasStoryboard: true,
+  hasPreview: true,
 };
 
 export function bytesOf(sizeBytes: number): Uint8Array<ArrayBuffer> {
@@ -87,6 +99,11 @@ export async function publishVideo(options: { isPublished?: boolean } = {}): Pro
     'master.m3u8': MASTER,
     'manifest.mpd': MPD,
     'poster.jpg': bytesOf(500),
+    'storyboard.vtt': 'WEBVTT\n',
+    'thumb_000.jpg': bytesOf(600),
+    'preview.webp': bytesOf(700),
+    'stream_240p_iframes.m3u8': '#EXTM3U\n',
+    'stream_720p_iframes.m3u8': '#EXTM3U\n',
     'stream_240p.m3u8': '#EXTM3U\n',
     'stream_720p.m3u8': '#EXTM3U\n',
     'stream_240p_000.m4s': bytesOf(1000),

@@ -194,6 +194,8 @@ describe('headers', () => {
       ['manifest.mpd', 'application/dash+xml'],
       ['stream_240p_000.m4s', 'video/iso.segment'],
       ['poster.jpg', 'image/jpeg'],
+      ['preview.webp', 'image/webp'],
+      ['storyboard.vtt', 'text/vtt; charset=utf-8'],
     ];
     for (const [name, type] of types) {
       const { response, body } = await get(video.prefix + name, { 'Accept-Encoding': 'gzip, br' });

@@ -33,7 +33,9 @@ describe('POST /v1/videos/:id/play', () => {
     expect(answer.hls).toMatch(new RegExp(`^${ORIGIN}/p/[^/]+/${video.prefix}master\\.m3u8$`));
     expect(answer.dash).toBe(new URL('manifest.mpd', answer.hls).href);
     expect(answer.poster).toBe(new URL('poster.jpg', answer.hls).href);
-    for (const url of [answer.hls, answer.dash, answer.poster]) {
+    expect(answer.storyboard).toBe(new URL('storyboard.vtt', answer.hls).href);
+    expect(answer.preview).toBe(new URL('preview.webp', answer.hls).href);
+    for (const url of [answer.hls, answer.dash, answer.poster, answer.storyboard, answer.preview]) {
       expect(await outcome((await SELF.fetch(url!)) as never)).toBe('200');
     }
     expect(await claimsOf(answer.hls!)).toEqual({

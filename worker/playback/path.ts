@@ -1,6 +1,6 @@
 // The path of a playback URL, `/p/{token}/{objectKey}`. Read from the raw pathname and never decoded: our keys
 // need no escapes, so whatever carries one is not ours.
-import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER } from '../../shared/object-keys.ts';
+import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER, PREVIEW, STORYBOARD } from '../../shared/object-keys.ts';
 
 export type MediaPath = { token: string; key: string };
 
@@ -20,12 +20,19 @@ export function nameUnder(prefix: string, key: string): string | undefined {
   return key.slice(prefix.length);
 }
 
-const FIXED_NAMES: ReadonlySet<string> = new Set([MASTER_PLAYLIST, DASH_MANIFEST, POSTER]);
+const FIXED_NAMES: ReadonlySet<string> = new Set([
+  MASTER_PLAYLIST,
+  DASH_MANIFEST,
+  POSTER,
+  STORYBOARD,
+  PREVIEW,
+]);
 const TRACK_FILE = /^(?:stream_\d{1,4}p|audio_[A-Za-z0-9_-]{1,64})(?:\.m3u8|_init\.mp4|_\d{3,6}\.m4s)$/;
+const PICTURE_FILE = /^(?:stream_\d{1,4}p_iframes\.m3u8|thumb_\d{3,6}\.jpg)$/;
 
 /** Whether viewers may read a file of this name: what a player needs, and not, say, the certificate. */
 export function isMediaName(name: string): boolean {
-  return FIXED_NAMES.has(name) || TRACK_FILE.test(name);
+  return FIXED_NAMES.has(name) || TRACK_FILE.test(name) || PICTURE_FILE.test(name);
 }
 
 /** `stream_720p_003.m4s` belongs to rung 720; undefined for a file of no video rung. */

@@ -3,7 +3,7 @@ import { type Context, Hono } from 'hono';
 import { type PlayAnswer, PlayRequest, type WatchLink } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS, MINUTE_SECONDS } from '../../shared/limits.ts';
-import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER } from '../../shared/object-keys.ts';
+import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER, PREVIEW, STORYBOARD } from '../../shared/object-keys.ts';
 import { type PlayClaims, signToken, type WatchClaims } from '../../shared/sign.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
@@ -50,7 +50,8 @@ export function playRoutes(): Hono<AppEnv> {
     };
     const expiresAt = await insertSession(c.env.DB, session);
     if (expiresAt === undefined) throw noSuchVideo();
-    return c.json(await answer(c, { ...session, hasPoster: presentation.hasPoster, expiresAt }));
+    const { hasPoster, hasStoryboard = false, hasPreview = false } = presentation;
+    return c.json(await answer(c, { ...session, hasPoster, hasStoryboard, hasPreview, expiresAt }));
   });
 
   app.post('/v1/videos/:id/watch-link', requires('uploader'), repeatable, async (c) => {
@@ -119,6 +120,8 @@ type Grant = {
   outputPrefix: string;
   maxRung: number | undefined;
   hasPoster: boolean;
+  hasStoryboard: boolean;
+  hasPreview: boolean;
   expiresAt: number;
 };
 
@@ -138,6 +141,8 @@ async function answer(c: Context<AppEnv>, grant: Grant): Promise<PlayAnswer> {
     hls: base + MASTER_PLAYLIST,
     dash: base + DASH_MANIFEST,
     ...(grant.hasPoster ? { poster: base + POSTER } : {}),
+    ...(grant.hasStoryboard ? { storyboard: base + STORYBOARD } : {}),
+    ...(grant.hasPreview ? { preview: base + PREVIEW } : {}),
     expiresAt: timestamp(grant.expiresAt),
   };
 }

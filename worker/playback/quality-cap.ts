@@ -44,7 +44,8 @@ function filterMaster(playlist: string, maxRung: number): string {
       if (isWithinCap(uri, maxRung)) kept.push(line, uri);
       continue;
     }
-    kept.push(line);
+    const iframes = /^#EXT-X-I-FRAME-STREAM-INF:.*\bURI="([^"]*)"/.exec(line)?.[1];
+    if (iframes === undefined || isWithinCap(iframes, maxRung)) kept.push(line);
   }
   return kept.join('\n');
 }

@@ -17,7 +17,12 @@ export type PlaySession = {
   maxRung: number | null;
   isRevoked: boolean;
   hasPoster: boolean;
+  hasStoryboard: boolean;
+  hasPreview: boolean;
 };
+
+/** What SQLite answers as 0 or 1. */
+type Flag = 'isRevoked' | 'hasPoster' | 'hasStoryboard' | 'hasPreview';
 
 type NewSession = {
   id: string;
@@ -81,13 +86,23 @@ export async function sessionOf(
     .prepare(
       `SELECT sessions.id, video_id AS videoId, sessions.output_prefix AS outputPrefix, ttl_seconds AS ttlSeconds,
               max_rung AS maxRung, revoked_at IS NOT NULL AS isRevoked,
-              coalesce(presentation ->> '$.hasPoster', 0) AS hasPoster
+              coalesce(presentation ->> '$.hasPoster', 0) AS hasPoster,
+              coalesce(presentation ->> '$.hasStoryboard', 0) AS hasStoryboard,
+              coalesce(presentation ->> '$.hasPreview', 0) AS hasPreview
        FROM sessions JOIN videos ON videos.id = sessions.video_id
        WHERE sessions.id = ? AND videos.owner_id = ? AND videos.state <> 'deleting'`,
     )
     .bind(sessionId, ownerId)
-    .first<Omit<PlaySession, 'isRevoked' | 'hasPoster'> & { isRevoked: number; hasPoster: number }>();
-  return row ? { ...row, isRevoked: row.isRevoked === 1, hasPoster: row.hasPoster === 1 } : undefined;
+    .first<Omit<PlaySession, Flag> & Record<Flag, number>>();
+  if (!row) return undefined;
+  const { isRevoked, hasPoster, hasStoryboard, hasPreview } = row;
+  return {
+    ...row,
+    isRevoked: isRevoked === 1,
+    hasPoster: hasPoster === 1,
+    hasStoryboard: hasStoryboard === 1,
+    hasPreview: hasPreview === 1,
+  };
 }
 
 /** @returns the new expiry, Unix seconds; undefined when the session was revoked meanwhile. */

@@ -31,7 +31,8 @@ type Published = Pick<
 
 function presentationOf(row: VideoRow): Published {
   if (row.presentation === null) return { renditions: [], audio: [] };
-  const { hasPoster: _, ...published } = Presentation.parse(JSON.parse(row.presentation));
+  const presentation = Presentation.parse(JSON.parse(row.presentation));
+  const { hasPoster: _, hasStoryboard: __, hasPreview: ___, ...published } = presentation;
   return published;
 }
 
