@@ -53,6 +53,11 @@ export const IMPORT_RULES: Rule[] = [
     why: 'stages never import each other',
   },
   {
+    in: /^transcoder\/cli\/certify-command\.ts$/,
+    may: [/^shared\//, /^transcoder\/(cli|certify-stream)\//],
+    why: 'certifying is a command too',
+  },
+  {
     in: /^transcoder\/cli\//,
     may: [/^shared\//, /^transcoder\/cli\//],
     why: 'a command is a client: it knows the public contracts alone',

@@ -11,4 +11,8 @@ export const USAGE = `reelay: the command line of a Reelay deployment
       uploads, waits for the transcode and prints where to play; run again after an interruption it goes on
       where it stopped (--fresh: from the start). Exit code: 0 done, 1 a file failed, 2 called wrongly, 130 Ctrl-C.
 
+  reelay certify [--deep] [--dash MPD_URL] [--json] URL
+      checks any HLS or DASH stream: what its playlists or MPD say against the bytes of its segments. A sample of
+      them, or every one with --deep. Exit code: 0 flawless, 1 faults were found, 2 nothing to check at the URL.
+
   REELAY_URL and REELAY_TOKEN point at a deployment; without them the local stack is used.`;

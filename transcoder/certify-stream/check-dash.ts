@@ -1,0 +1,132 @@
+// An MPD against its segments, and against the playlists of the same presentation.
+
+import { measured } from './check-variants.ts';
+import { channelsProblem, codecsProblem, rateProblem, sizeProblem } from './claims.ts';
+import type { Findings } from './findings.ts';
+import type { HlsRendition } from './load-hls.ts';
+import { neededBps } from './measure.ts';
+import type { Mpd, Representation } from './mpd.ts';
+import { endSeconds, type ReadRendition, type Segment } from './presentation.ts';
+import { trackOf } from './timing.ts';
+
+const DURATION_SECONDS = 0.1;
+const BANDWIDTH_SLACK = 1.02;
+/** Templates with a duration alone may be off by half a segment (ISO/IEC 23009-1 §5.3.9.5.3). */
+const NOMINAL_SHARE = 0.5;
+
+export type ReadRepresentation = Representation & { read: ReadRendition };
+
+export function checkMpd(findings: Findings, mpd: Mpd): void {
+  findings.seeAll('mpd-syntax', mpd.url, mpd.problems);
+  if (!mpd.isStatic) {
+    findings.skip('the end of the stream', 'the MPD is dynamic');
+    return;
+  }
+  const timed = mpd.representations.filter(
+    ({ kind, rendition }) => (kind === 'video' || kind === 'audio') && rendition.segments.length > 0,
+  );
+  for (const { rendition } of timed) checkTimeline(findings, rendition.segments, mpd.url, rendition.name);
+  const isSinglePeriod = mpd.representations.every(({ period }) => period === 0);
+  if (mpd.durationSeconds === undefined || timed.length === 0) return;
+  if (!isSinglePeriod) {
+    findings.skip('mediaPresentationDuration', 'there are several periods');
+    return;
+  }
+  const end = Math.max(...timed.map(({ rendition }) => endSeconds(rendition)));
+  const isRight = Math.abs(end - mpd.durationSeconds) <= DURATION_SECONDS;
+  findings.see(
+    'mpd-duration',
+    mpd.url,
+    isRight
+      ? undefined
+      : `mediaPresentationDuration is ${mpd.durationSeconds} s, the segments end at ${end.toFixed(3)} s.`,
+  );
+}
+
+function checkTimeline(findings: Findings, segments: readonly Segment[], url: string, name: string): void {
+  const broken = segments.find(({ placed }, index) => {
+    const before = segments[index - 1]?.placed;
+    return (
+      placed?.isExact && before && Math.abs(placed.startTicks - before.startTicks - before.durationTicks) > 1
+    );
+  });
+  const problem = broken && `In ${name} segment ${broken.index} does not start where the one before it ends.`;
+  findings.see('mpd-timeline', url, problem);
+}
+
+export function checkRepresentation(
+  findings: Findings,
+  mpd: Mpd,
+  { id, attributes, channels, kind, read }: ReadRepresentation,
+): void {
+  const say = (check: string, problem: string | undefined) =>
+    findings.see(check, mpd.url, problem && `${id}: ${problem}`);
+  for (const segment of read.segments) {
+    const track = trackOf(read, segment.index);
+    const { placed } = segment;
+    if (!track || !placed) continue;
+    const start = track.startTicks / track.timescale;
+    const seconds = track.durationTicks / track.timescale;
+    const slack = placed.isExact ? 0.001 + 1 / placed.timescale : segment.seconds * NOMINAL_SHARE;
+    const wanted = placed.startTicks / placed.timescale;
+    const isThere = Math.abs(start - wanted) <= slack && Math.abs(seconds - segment.seconds) <= slack;
+    const problem = `The MPD has ${segment.seconds.toFixed(4)} s from ${wanted.toFixed(4)} s, the samples last ${seconds.toFixed(4)} s from ${start.toFixed(4)} s.`;
+    findings.see('mpd-timeline-equals-bytes', segment.url, isThere ? undefined : problem);
+  }
+  const needed = neededBps(measured(read), mpd.minBufferSeconds);
+  const bandwidth = Number(attributes.bandwidth);
+  if (needed > 0)
+    say(
+      'mpd-bandwidth',
+      needed <= bandwidth * BANDWIDTH_SLACK
+        ? undefined
+        : `bandwidth is ${bandwidth}, ${Math.ceil(needed)} bit/s are needed.`,
+    );
+  const tracks = read.tracks.filter((track) => track.kind === kind);
+  if (tracks.length > 0) say('mpd-codecs', codecsProblem(attributes.codecs, tracks));
+  else if (read.tracks.length > 0) say('mpd-codecs', `It is said to be ${kind}, its init segment has none.`);
+  if (kind === 'video') {
+    const { width, height, frameRate } = attributes;
+    if (width && height)
+      say('mpd-picture', sizeProblem({ width: Number(width), height: Number(height) }, tracks[0]));
+    const [num, den = 1] = (frameRate ?? '').split('/').map(Number);
+    if (frameRate) say('mpd-frame-rate', rateProblem(num! / den, read));
+  }
+  if (kind === 'audio' && channels && /^\d+$/.test(channels))
+    say('mpd-channels', channelsProblem(channels, tracks));
+}
+
+/** The same segments, in the same order and of the same length, in both. */
+export function checkSameAsHls(findings: Findings, mpd: Mpd, playlists: readonly HlsRendition[]): void {
+  const media = playlists.filter(({ role }) => role === 'variant' || role === 'audio');
+  const byUrl = new Map(media.map((one) => [one.rendition.segments[0]?.url, one.rendition]));
+  const representations = mpd.representations.filter(({ kind }) => kind === 'video' || kind === 'audio');
+  for (const { id, rendition } of representations) {
+    const same = byUrl.get(rendition.segments[0]?.url);
+    const say = (problem: string | undefined) =>
+      findings.see('mpd-equals-hls', mpd.url, problem && `${id}: ${problem}`);
+    if (!same) {
+      say('no playlist begins with the same segment.');
+      continue;
+    }
+    byUrl.delete(rendition.segments[0]?.url);
+    const other = rendition.segments.findIndex((segment, index) => {
+      const listed = same.segments[index];
+      return (
+        listed?.url !== segment.url ||
+        Math.abs(listed.seconds - segment.seconds) > listed.toleranceSeconds + segment.toleranceSeconds
+      );
+    });
+    const counts = [rendition.segments.length, same.segments.length];
+    if (counts[0] !== counts[1]) say(`the MPD has ${counts[0]} segments, the playlist ${counts[1]}.`);
+    else
+      say(
+        other >= 0
+          ? `segment ${other} is another one, or of another length, than in the playlist.`
+          : undefined,
+      );
+  }
+  for (const rendition of byUrl.values())
+    findings.see('mpd-complete', mpd.url, `There is no Representation of ${rendition.name}.`);
+  if (byUrl.size === 0) findings.see('mpd-complete', mpd.url, undefined);
+}
