@@ -6,7 +6,9 @@ import { planJob } from '../../shared/plan-job.ts';
 import { createScratch } from '../../transcoder/scratch.ts';
 import { encodeAudio } from '../../transcoder/stages/audio.ts';
 import { encodeChunk } from '../../transcoder/stages/encode.ts';
+import { makePreview } from '../../transcoder/stages/preview.ts';
 import { probeSource } from '../../transcoder/stages/probe.ts';
+import { makeSheets } from '../../transcoder/stages/storyboard.ts';
 import type { TaskContext } from '../../transcoder/task-context.ts';
 import type { JobFacts } from '../../transcoder/tracks.ts';
 import { type MemoryR2, memoryR2 } from '../transcoder/memory-r2.ts';
@@ -52,7 +54,11 @@ export async function makeFinishedJob(): Promise<FinishedJob> {
   }
   for (const index of plan.audio.keys())
     facts.audio.push(await encodeAudio(contextOf('audio', index), plan, index));
-  return { plan, facts, r2, claim: claimOf('chunk', 0) };
+  const finish = contextOf('chunk', 0);
+  const [sheets, preview] = [await makeSheets(finish, plan), await makePreview(finish, plan)];
+  if (!sheets || !preview) throw new Error('a finished job has pictures');
+  facts.pictures = { sheets, preview };
+  return { plan, facts, r2, claim: finish.claim };
 }
 
 function claimOf(kind: 'chunk' | 'audio', index: number): TaskContext['claim'] {

@@ -1,6 +1,6 @@
 // Every fault a generation can have, one at a time, next to the intact twin that passes.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CERTIFICATE, DASH_MANIFEST, MASTER_PLAYLIST } from '../../shared/object-keys.ts';
+import { CERTIFICATE, DASH_MANIFEST, MASTER_PLAYLIST, STORYBOARD } from '../../shared/object-keys.ts';
 import { certify } from '../../transcoder/stages/certify.ts';
 import { packagePresentation } from '../../transcoder/stages/package.ts';
 import { publishDocuments } from '../../transcoder/stages/publish.ts';
@@ -56,7 +56,9 @@ describe('certifying', () => {
     expect(counts).toMatchObject({
       'keys-on-grid': 2 * 3,
       'frames-total': 2,
-      'objects-present': 3 * (3 + 1),
+      'objects-present': 3 * (3 + 1) + 2,
+      'iframe-ranges': 2,
+      'storyboard-times': 3,
       'bytes-unchanged': 3 * (3 + 1),
       'bandwidth-covers-peak': 2,
       'dash-timeline-equals-bytes': 3,
@@ -233,6 +235,63 @@ describe('certifying', () => {
     ],
     ['bytes-unchanged', 'a flipped bit where chunks join', (job) => flip(job, 'stream_180p_001.m4s')],
     ['bytes-unchanged', 'a flipped bit in the last segment', (job) => flip(job, 'stream_90p_002.m4s')],
+    [
+      'iframe-ranges',
+      'a key picture cut short by a byte',
+      (job) =>
+        edit(job, 'stream_180p_iframes.m3u8', (body) =>
+          body.replace(/BYTERANGE:(\d+)@/, (_, bytes) => `BYTERANGE:${bytes - 1}@`),
+        ),
+    ],
+    [
+      'iframe-ranges',
+      'key pictures whose bytes nobody measured',
+      (job) => {
+        delete segment(job, 0, 1, 0).keyRanges;
+      },
+    ],
+    [
+      'iframe-durations',
+      'a key picture that lasts a second too long',
+      (job) =>
+        edit(job, 'stream_90p_iframes.m3u8', (body) => body.replace('#EXTINF:2.000000', '#EXTINF:3.000000')),
+    ],
+    [
+      'iframe-variants',
+      'an understated BANDWIDTH of key pictures',
+      (job) =>
+        edit(job, MASTER_PLAYLIST, (body) => body.replace(/(I-FRAME-STREAM-INF:BANDWIDTH)=\d+/, '$1=100')),
+    ],
+    [
+      'storyboard-sheets',
+      'a sheet that was not made',
+      (job) => job.facts.pictures!.sheets!.push({ name: 'x', sizeBytes: 1 }),
+    ],
+    [
+      'storyboard-complete',
+      'a cue that is missing',
+      (job) => edit(job, STORYBOARD, (body) => body.slice(0, body.lastIndexOf('\n00:'))),
+    ],
+    [
+      'storyboard-times',
+      'a cue that begins late',
+      (job) => edit(job, STORYBOARD, (body) => body.replace('00:00:02.000 -->', '00:00:02.500 -->')),
+    ],
+    [
+      'storyboard-places',
+      'a cue that shows the tile before',
+      (job) => edit(job, STORYBOARD, (body) => body.replace('xywh=160,', 'xywh=0,')),
+    ],
+    [
+      'image-set',
+      'a sheet in the MPD with other columns',
+      (job) => edit(job, DASH_MANIFEST, (body) => body.replace('value="3x1"', 'value="1x3"')),
+    ],
+    [
+      'objects-present',
+      'a sheet that is not stored',
+      (job) => job.r2.objects.delete(`${OUTPUT_PREFIX}thumb_000.jpg`),
+    ],
     [
       'documents-complete',
       'a playlist that was not written',

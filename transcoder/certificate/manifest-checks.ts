@@ -53,32 +53,34 @@ export function checkPlaylists(
 
 export function checkMaster(list: Checklist, { video, audio }: FinishedTracks, text: string): void {
   const master: ReadMaster = readMaster(text);
-  const paired = video.map((track) => ({
-    track,
-    variant: master.variants.find(({ uri }) => uri === playlistName(track.stem))?.attributes ?? {},
-  }));
-  list.each('variants-complete', paired, ({ track, variant }) =>
-    Object.keys(variant).length > 0 && master.variants.length === video.length
-      ? undefined
-      : `the master lists ${master.variants.length} variants; ${track.stem} is one of ${video.length}`,
+  const sounds = soundGroups(audio);
+  const paired = sounds.flatMap((sound) =>
+    video.map((track) => {
+      const found = master.variants.find(
+        ({ uri, attributes }) => uri === playlistName(track.stem) && attributes.AUDIO === sound.id,
+      );
+      return { track, sound: sound.tracks, variant: found?.attributes ?? {} };
+    }),
   );
-  const audioCodecs = [...new Set(audio.map(({ codecs }) => codecs))];
-  list.each('variant-codecs', paired, ({ track, variant }) => {
-    const codecs = [track.codecs, ...audioCodecs].join();
+  list.each('variants-complete', paired, ({ track, variant }) =>
+    Object.keys(variant).length > 0 && master.variants.length === paired.length
+      ? undefined
+      : `the master lists ${master.variants.length} variants; ${track.stem} is one of ${paired.length}`,
+  );
+  list.each('variant-codecs', paired, ({ track, sound, variant }) => {
+    const codecs = [track.codecs, ...new Set(sound.map((one) => one.codecs))].join();
     return variant.CODECS === codecs
       ? undefined
       : `${track.stem} says ${variant.CODECS}, the bytes are ${codecs}`;
   });
-  const audioPeak = Math.max(0, ...audio.map(peakBps));
-  list.each('bandwidth-covers-peak', paired, ({ track, variant }) => {
-    const peak = peakBps(track) + audioPeak;
+  list.each('bandwidth-covers-peak', paired, ({ track, sound, variant }) => {
+    const peak = peakBps(track) + Math.max(0, ...sound.map(peakBps));
     return Number(variant.BANDWIDTH) >= Math.floor(peak)
       ? undefined
       : `${track.stem} says ${variant.BANDWIDTH} bit/s, its peak is ${Math.ceil(peak)}`;
   });
-  const audioAverage = Math.max(0, ...audio.map(averageBps));
-  list.each('average-bandwidth-measured', paired, ({ track, variant }) => {
-    const average = averageBps(track) + audioAverage;
+  list.each('average-bandwidth-measured', paired, ({ track, sound, variant }) => {
+    const average = averageBps(track) + Math.max(0, ...sound.map(averageBps));
     return isNear(Number(variant['AVERAGE-BANDWIDTH']), average, 3)
       ? undefined
       : `${track.stem} says ${variant['AVERAGE-BANDWIDTH']} bit/s, its average is ${Math.ceil(average)}`;
@@ -89,12 +91,37 @@ export function checkMaster(list: Checklist, { video, audio }: FinishedTracks, t
       ? undefined
       : `${track.stem} says ${variant.RESOLUTION} at ${variant['FRAME-RATE']}`;
   });
-  list.each('audio-listed', audio, (track) => {
-    const listed = master.media.find(({ URI }) => URI === playlistName(track.stem));
-    const isGrouped = paired.every(({ variant }) => variant.AUDIO === listed?.['GROUP-ID']);
-    return listed && isGrouped && listed.CHANNELS === String(track.channels)
+  checkSound(list, sounds, master);
+}
+
+type SoundGroup = { id: string | undefined; tracks: FinishedAudio[] };
+
+/** Stereo, then the same with surround sound in its place; no group where there is no sound. */
+function soundGroups(audio: FinishedAudio[]): SoundGroup[] {
+  const stereo = audio.filter(({ surroundOf }) => surroundOf === undefined);
+  if (stereo.length === 0) return [{ id: undefined, tracks: [] }];
+  const surround = stereo.map((one) => audio.find(({ surroundOf }) => surroundOf === one.name) ?? one);
+  const groups = [{ id: 'audio', tracks: stereo }];
+  return stereo.length < audio.length ? [...groups, { id: 'surround', tracks: surround }] : groups;
+}
+
+function checkSound(list: Checklist, sounds: SoundGroup[], { media }: ReadMaster): void {
+  const members = sounds.flatMap(({ id, tracks }) => tracks.map((track) => ({ id, track })));
+  const listedIn = (id: string | undefined) =>
+    media.filter((one) => one.TYPE === 'AUDIO' && one['GROUP-ID'] === id);
+  list.each('audio-listed', members, ({ id, track }) => {
+    const listed = listedIn(id).find(({ URI }) => URI === playlistName(track.stem));
+    return listed?.CHANNELS === String(track.channels)
       ? undefined
       : `${track.stem} is not in the group of every variant, with its channels`;
+  });
+  const namesOf = (id: string | undefined) => listedIn(id).map(({ NAME }) => NAME);
+  list.each('audio-groups-alike', sounds, ({ id }) => {
+    const isAlike = namesOf(id).join('\n') === namesOf(sounds[0]!.id).join('\n');
+    const defaults = listedIn(id).filter(({ DEFAULT }) => DEFAULT === 'YES').length;
+    return isAlike && new Set(namesOf(id)).size === namesOf(id).length && defaults <= 1
+      ? undefined
+      : `the group ${id} has other names than its neighbour, a name twice, or two defaults`;
   });
 }
 

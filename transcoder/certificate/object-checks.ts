@@ -24,10 +24,13 @@ export async function checkObjects(
 ): Promise<void> {
   const all = [...tracks.video, ...tracks.audio];
   const sizes = new Map((await r2.list(prefix)).map(({ key, sizeBytes }) => [key, sizeBytes]));
-  const expected: Stored[] = all.flatMap(({ stem, inits, segments }) => [
+  const { poster, sheets = [], preview } = tracks.pictures;
+  const pictures: Stored[] = [poster, ...sheets, preview].filter((picture) => picture !== undefined);
+  const media: Stored[] = all.flatMap(({ stem, inits, segments }) => [
     { name: initName(stem), sizeBytes: inits[0]!.sizeBytes },
     ...segments.map(({ index, sizeBytes }) => ({ name: segmentName(stem, index), sizeBytes })),
   ]);
+  const expected = [...media, ...pictures];
   list.each('objects-present', expected, ({ name }) =>
     sizes.has(prefix + name) ? undefined : `${name} is missing`,
   );

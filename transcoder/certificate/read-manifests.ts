@@ -20,8 +20,8 @@ export type ReadRepresentation = {
   segments: { startTicks: number; durationTicks: number }[];
 };
 
-/** They have no timeline of segments; see read-pictures.ts. */
-const IMAGE_SETS = /<AdaptationSet [^>]*contentType="image".*?<\/AdaptationSet>/gs;
+/** They have no timeline of segments; see read-pictures.ts and read-texts.ts. */
+const OTHER_SETS = /<AdaptationSet [^>]*contentType="(?:image|text)".*?<\/AdaptationSet>/gs;
 
 export function readMediaPlaylist(text: string): ReadPlaylist {
   const lines = text.split('\n');
@@ -54,7 +54,7 @@ export function readMaster(text: string): ReadMaster {
 }
 
 export function readMpd(text: string): ReadRepresentation[] {
-  const media = text.replaceAll(IMAGE_SETS, '');
+  const media = text.replaceAll(OTHER_SETS, '');
   return [...media.matchAll(/<Representation ([^>]*)>(.*?)<\/Representation>/gs)].map(([, head, body]) => {
     const attributes = xmlAttributes(head!);
     const template = xmlAttributes(/<SegmentTemplate ([^>]*)>/.exec(body!)?.[1] ?? '');
@@ -85,7 +85,7 @@ export function attributesOf(text: string): Attributes {
   return Object.fromEntries(pairs.map(([, name, quoted, plain]) => [name!, quoted ?? plain ?? '']));
 }
 
-function xmlAttributes(text: string): Attributes {
+export function xmlAttributes(text: string): Attributes {
   return Object.fromEntries(
     [...text.matchAll(/([\w:]+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]),
   );

@@ -1,11 +1,12 @@
 // The proof that a generation plays: every claim of its manifests against the bytes that are stored. Without a
 // certificate nothing is published.
 import { AppError } from '../../shared/errors.ts';
-import { DASH_MANIFEST, MASTER_PLAYLIST } from '../../shared/object-keys.ts';
+import { DASH_MANIFEST, MASTER_PLAYLIST, STORYBOARD } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { type Check, Checklist } from '../certificate/checklist.ts';
 import { checkDash, checkMaster, checkPlaylists } from '../certificate/manifest-checks.ts';
 import { checkObjects } from '../certificate/object-checks.ts';
+import { checkIframes, checkStoryboard } from '../certificate/picture-checks.ts';
 import { readMpd } from '../certificate/read-manifests.ts';
 import { checkTimelines } from '../certificate/timeline-checks.ts';
 import type { Document, TaskContext } from '../task-context.ts';
@@ -36,6 +37,9 @@ export async function certify(
   checkPlaylists(list, tracks, textOf);
   checkMaster(list, tracks, textOf(MASTER_PLAYLIST));
   checkDash(list, tracks, readMpd(textOf(DASH_MANIFEST)));
+  checkIframes(list, tracks, textOf(MASTER_PLAYLIST), textOf);
+  const storyboard = documents.find(({ name }) => name === STORYBOARD)?.body;
+  checkStoryboard(list, plan, tracks, { mpd: textOf(DASH_MANIFEST), storyboard });
   await checkObjects(list, plan, tracks, context.r2, job.outputPrefix);
   return {
     version: 1,
