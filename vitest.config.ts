@@ -1,5 +1,6 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { answerOutside } from './test/support/s3-stand-in.ts';
 import { TEST_BINDINGS } from './test/support/test-bindings.ts';
 
 // Four projects, each runnable alone: `npx vitest run --project worker`.
@@ -31,7 +32,10 @@ export default defineConfig(async () => {
             cloudflareTest({
               main: './worker/index.ts',
               wrangler: { configPath: './wrangler.toml' },
-              miniflare: { bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: migrations } },
+              miniflare: {
+                bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: migrations },
+                outboundService: answerOutside as never,
+              },
             }),
           ],
           test: {

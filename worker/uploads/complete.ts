@@ -7,6 +7,7 @@ import type { Log } from '../../shared/log.ts';
 import type { Config, Env } from '../env.ts';
 import { r2FailureOf, withR2Retries } from '../r2.ts';
 import { finishUpload } from './finish.ts';
+import { listedParts } from './listed-parts.ts';
 import { partInProgress } from './part-claims.ts';
 import { bareEtag, requirePartNumber } from './parts.ts';
 import {
@@ -14,6 +15,7 @@ import {
   moveUpload,
   partsOf,
   recordParts,
+  replaceParts,
   requireOpen,
   type UploadRow,
   uploadOf,
@@ -32,7 +34,7 @@ export async function completeUpload(
   if (upload.state === 'accepted') return { videoId: upload.video_id, jobId: upload.job_id! };
   if (upload.state !== 'completing') {
     requireOpen(upload);
-    await takeReportedParts(env.DB, upload, input.parts ?? []);
+    await takeReportedParts(env.DB, config, upload, input.parts ?? []);
     await requireAllParts(env.DB, upload);
     if (!(await beginCompletion(env.DB, upload))) {
       const now = await uploadOf(env.DB, upload.id, upload.owner_id);
@@ -78,15 +80,22 @@ async function assemble(env: Env, upload: UploadRow): Promise<void> {
   }
 }
 
-/** Etags a client sends along: news for a presigned upload, a check for one whose parts we stored ourselves. */
+/**
+ * Etags a client sends along: a check for parts that we stored ourselves or that storage tells us of, and news for a
+ * presigned upload where storage does not tell.
+ */
 async function takeReportedParts(
   db: D1Database,
+  config: Config,
   upload: UploadRow,
   reported: { number: number; etag: string }[],
 ): Promise<void> {
-  if (reported.length === 0 || upload.method === 'single') return;
+  if (upload.method === 'single') return;
   for (const { number } of reported) requirePartNumber(upload, number);
-  if (upload.method === 'presigned') {
+  const listed = await listedParts(config, upload);
+  if (listed) await replaceParts(db, upload, listed);
+  if (reported.length === 0) return;
+  if (upload.method === 'presigned' && !listed) {
     const rows = reported.map(({ number, etag }) => ({
       number,
       size_bytes: expectedPartSizeBytes(number, upload.size_bytes, upload.part_bytes),
@@ -95,7 +104,8 @@ async function takeReportedParts(
     if (!(await recordParts(db, upload, rows))) throw new AppError('upload_not_open');
     return;
   }
-  const held = new Map((await partsOf(db, upload.id)).map((part) => [part.number, part.etag]));
+  const parts = listed ?? (await partsOf(db, upload.id));
+  const held = new Map(parts.map((part) => [part.number, part.etag]));
   for (const { number, etag } of reported) {
     // A part that is not held at all is reported as missing, below.
     if (held.has(number) && held.get(number) !== bareEtag(etag)) {

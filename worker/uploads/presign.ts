@@ -18,24 +18,16 @@ export async function presignParts(
   upload: UploadRow,
   numbers: number[],
 ): Promise<PresignedPart[]> {
-  const { R2_S3_ENDPOINT: endpoint, R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY } = config;
   if (upload.method !== 'presigned' || !upload.r2_upload_id) {
     throw new AppError('upload_wrong_method', { detail: `This upload's method is ${upload.method}.` });
   }
-  if (!endpoint || !R2_ACCESS_KEY_ID || !R2_SECRET_ACCESS_KEY)
-    throw new AppError('upload_method_unavailable');
-  const client = new AwsClient({
-    accessKeyId: R2_ACCESS_KEY_ID,
-    secretAccessKey: R2_SECRET_ACCESS_KEY,
-    service: 's3',
-    region: 'auto',
-  });
-  const base = `${endpoint.replace(/\/$/, '')}/${config.R2_BUCKET_NAME}/${upload.object_key}`;
+  if (!isPresignConfigured(config)) throw new AppError('upload_method_unavailable');
+  const client = s3Client(config);
 
   return Promise.all(
     numbers.map(async (number) => {
       requirePartNumber(upload, number);
-      const url = new URL(base);
+      const url = objectUrl(config, upload);
       url.searchParams.set('partNumber', String(number));
       url.searchParams.set('uploadId', upload.r2_upload_id!);
       url.searchParams.set('X-Amz-Expires', String(PRESIGN_TTL_SECONDS));
@@ -50,4 +42,20 @@ export async function presignParts(
       return { number, url: signed.url, headers: {} };
     }),
   );
+}
+
+/** R2's S3 API, where {@link isPresignConfigured}. */
+export function s3Client(config: Config): AwsClient {
+  return new AwsClient({
+    accessKeyId: config.R2_ACCESS_KEY_ID ?? '',
+    secretAccessKey: config.R2_SECRET_ACCESS_KEY ?? '',
+    service: 's3',
+    region: 'auto',
+    retries: 2,
+  });
+}
+
+export function objectUrl(config: Config, upload: UploadRow): URL {
+  const endpoint = config.R2_S3_ENDPOINT?.replace(/\/$/, '') ?? '';
+  return new URL(`${endpoint}/${config.R2_BUCKET_NAME}/${upload.object_key}`);
 }

@@ -18,6 +18,7 @@ import { abortUpload } from './abort.ts';
 import { completeUpload } from './complete.ts';
 import { createUpload, renderCreated } from './create.ts';
 import { holdsCreationRate } from './creation-rate.ts';
+import { listedParts } from './listed-parts.ts';
 import { putContent, putPart, reportPart } from './parts.ts';
 import { presignParts } from './presign.ts';
 import { isOpen, type PartRow, partsOf, requireOpen, type UploadRow, uploadOf } from './store.ts';
@@ -39,7 +40,8 @@ export function uploadRoutes(): Hono<AppEnv> {
 
   app.get('/v1/uploads/:id', mayUpload, async (c) => {
     const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
-    const status = renderStatus(upload, await partsOf(c.env.DB, upload.id));
+    const parts = (await listedParts(c.var.config, upload)) ?? (await partsOf(c.env.DB, upload.id));
+    const status = renderStatus(upload, parts);
     // Of tus, the ledger knows the parts; its object holds bytes besides.
     const isTusOpen = upload.method === 'tus' && isOpen(upload);
     return c.json(isTusOpen ? { ...status, receivedBytes: await heldBytesOf(c.env, upload.id) } : status);

@@ -160,6 +160,18 @@ export async function recordParts(
   return insert!.meta.changes > 0;
 }
 
+/** Makes the ledger say what storage says. Nothing is written once the upload has left its open states. */
+export async function replaceParts(db: D1Database, upload: UploadRow, parts: PartRow[]): Promise<void> {
+  const numbers = JSON.stringify(parts.map(({ number }) => number));
+  const dropOthers = db
+    .prepare(
+      `DELETE FROM upload_parts WHERE upload_id = ? AND number NOT IN (SELECT value FROM json_each(?))
+         AND EXISTS (SELECT 1 FROM uploads WHERE id = ? AND owner_id = ? AND state IN ('created', 'receiving'))`,
+    )
+    .bind(upload.id, numbers, upload.id, upload.owner_id);
+  await recordParts(db, upload, parts, { also: [dropOthers] });
+}
+
 /**
  * From open to `completing`, unless a part is just being written: it would change under the completion.
  *
