@@ -1,14 +1,12 @@
 // Reads what can be known of a file without its media: streams, the times of its packets, and what a copy of
 // its pictures would be like.
-import type { InstantFacts } from '../instant.ts';
 import { type ByteSource, BytesMissing, type FileEnds } from './byte-source.ts';
 import type { ChosenStreams } from './choose-streams.ts';
-import { readAvcConfiguration } from './codec-configuration.ts';
 import { type IsoIndex, inspectIso, topLevelBoxes } from './iso-boxes.ts';
+import { avcOf, type CopyFacts, isoCopyFacts } from './iso-copy-facts.ts';
 import { fragmentTimes } from './iso-fragments.ts';
-import { type Gop, readGops } from './iso-gops.ts';
 import { isoStreams } from './iso-streams.ts';
-import { indexedTimes, trackClock } from './iso-times.ts';
+import { indexedTimes } from './iso-times.ts';
 import { walkMatroska } from './matroska-walk.ts';
 import { extentOf, type PacketTimes, pictureTiming } from './picture-times.ts';
 import { FALLBACK_FPS } from './source-info.ts';
@@ -23,8 +21,6 @@ export type IndexRead = {
   times(chosen: ChosenStreams): Promise<Map<number, PacketTimes> | undefined>;
   instantFacts(chosen: ChosenStreams, times: Map<number, PacketTimes>): Promise<CopyFacts>;
 };
-
-type CopyFacts = Omit<InstantFacts, 'container' | 'video' | 'ladder'>;
 
 /**
  * Every picture costs an index 4 bytes for its size and some for its place and time, so the bytes at hand hold
@@ -58,7 +54,12 @@ export async function readIso(source: FileEnds): Promise<IndexRead> {
     hasIndex: !index.isFragmented,
     isSampled: false,
     times: (chosen) => isoTimes(source, index, chosen),
-    instantFacts: (chosen) => isoCopyFacts(source, index, chosen),
+    instantFacts: ({ video }) =>
+      isoCopyFacts(source, index, video, {
+        maxPackets: MAX_PACKETS,
+        keysToSee: (gops) => gops.slice(0, MAX_KEYS_SEEN),
+        areKeysSampled: false,
+      }),
   };
 }
 
@@ -111,75 +112,6 @@ async function isoTimes(
 /** A track may promise sound and hold none. */
 function isEmpty(index: IsoIndex, stream: number): boolean {
   return !index.isFragmented && (index.tracks[stream]?.tables.sizes?.getUint32(8) ?? 0) === 0;
-}
-
-async function isoCopyFacts(
-  source: ByteSource,
-  index: IsoIndex,
-  { video }: ChosenStreams,
-): Promise<CopyFacts> {
-  const track = index.tracks[video.index]!;
-  const avc = avcOf(video);
-  const gops = index.isFragmented ? undefined : readGops(track, index, MAX_PACKETS);
-  return {
-    isFragmented: index.isFragmented,
-    avc,
-    hasPlainEdits: trackClock(track, index) !== undefined,
-    sampleEntryCount: track.sampleEntries.length,
-    gops: gops && {
-      longestSeconds: gops.reduce((longest, { durationSeconds }) => Math.max(longest, durationSeconds), 0),
-      peakBps: gops.reduce((peak, gop) => Math.max(peak, bitrateOf(gop)), 0),
-      isAnyOpen: gops.some(({ isOpen }) => isOpen),
-    },
-    areKeysClean: avc && gops ? await areKeysClean(source, gops, avc.lengthBytes) : undefined,
-  };
-}
-
-function avcOf(video: StreamFacts) {
-  const record = video.codec === 'h264' ? video.configuration : undefined;
-  return record && readAvcConfiguration(record);
-}
-
-function bitrateOf({ sizeBytes, durationSeconds }: Gop): number {
-  return durationSeconds > 0 ? (sizeBytes * 8) / durationSeconds : 0;
-}
-
-const NAL_SLICE = 1;
-const NAL_IDR = 5;
-const MAX_NALS = 16;
-
-/** Whether every key picture is an IDR; undefined where not every one is at hand. */
-async function areKeysClean(
-  source: ByteSource,
-  gops: Gop[],
-  lengthBytes: number,
-): Promise<boolean | undefined> {
-  let isEveryOneSeen = gops.length <= MAX_KEYS_SEEN;
-  for (const gop of gops.slice(0, MAX_KEYS_SEEN)) {
-    try {
-      if ((await firstSliceType(source, gop, lengthBytes)) === NAL_SLICE) return false;
-    } catch (error) {
-      if (!(error instanceof BytesMissing)) throw error;
-      isEveryOneSeen = false;
-    }
-  }
-  return isEveryOneSeen ? true : undefined;
-}
-
-/** The type of the first slice of a picture; undefined where there is none among its first units. */
-async function firstSliceType(
-  source: ByteSource,
-  { keyOffset, keyBytes }: Gop,
-  lengthBytes: number,
-): Promise<number | undefined> {
-  let offset = keyOffset;
-  for (let count = 0; count < MAX_NALS && offset + lengthBytes < keyOffset + keyBytes; count++) {
-    const unit = await source.read(offset, lengthBytes + 1);
-    const type = (unit[lengthBytes] ?? 0) & 0x1f;
-    if (type === NAL_SLICE || type === NAL_IDR) return type;
-    offset += lengthBytes + unit.subarray(0, lengthBytes).reduce((value, byte) => value * 256 + byte, 0);
-  }
-  return undefined;
 }
 
 /** @throws AppError media_truncated; BytesMissing where the headers are not at hand. */

@@ -39,6 +39,31 @@ function chunkOffset({ table, entryBytes }: { table: DataView; entryBytes: 4 | 8
   return entryBytes === 4 ? table.getUint32(at) : Number(table.getBigUint64(at));
 }
 
+/** Visits samples in the order of the tables. A RangeError means broken tables. */
+export function eachSampleOffset(
+  tables: SampleTables,
+  visit: (sample: number, offset: number, sizeBytes: number) => void,
+): void {
+  const { sizes, chunkRuns, chunkOffsets } = tables;
+  if (!sizes || !chunkRuns || !chunkOffsets) return;
+  const fixedSize = sizes.getUint32(4);
+  const sampleCount = sizes.getUint32(8);
+  const chunkCount = chunkOffsets.table.getUint32(4);
+  const runCount = chunkRuns.getUint32(4);
+  let sample = 0;
+  let run = 0;
+  for (let chunk = 0; chunk < chunkCount && sample < sampleCount; chunk++) {
+    while (run + 1 < runCount && chunkRuns.getUint32(8 + 12 * (run + 1)) <= chunk + 1) run++;
+    const end = Math.min(sampleCount, sample + chunkRuns.getUint32(8 + 12 * run + 4));
+    let offset = chunkOffset(chunkOffsets, chunk);
+    for (; sample < end; sample++) {
+      const sizeBytes = fixedSize || sizes.getUint32(12 + 4 * sample);
+      visit(sample, offset, sizeBytes);
+      offset += sizeBytes;
+    }
+  }
+}
+
 /** Where each of these samples begins; `samples` ascend. A RangeError means broken tables. */
 export function sampleOffsets(tables: SampleTables, samples: number[]): number[] {
   const { sizes, chunkRuns, chunkOffsets } = tables;

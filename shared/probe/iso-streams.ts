@@ -71,7 +71,9 @@ function soundFacts({ type, body }: IsoBox): Partial<StreamFacts> {
     ...(codec ? { codec } : {}),
     channels: isWide ? body.getUint32(40) : body.getUint16(16),
     sampleRate: isWide ? body.getFloat64(32) : body.getUint32(24) >>> 16,
-    ...(codec === 'aac' && esds ? aacFacts(esds.configuration) : {}),
+    ...(codec === 'aac' && esds
+      ? { ...aacFacts(esds.configuration), configuration: esds.configuration }
+      : {}),
   };
 }
 
@@ -180,7 +182,7 @@ function chapterReferences(track: IsoTrack): number[] {
 }
 
 /** Child boxes by type, the first of each; stops where they stop making sense. */
-function childrenOf(body: DataView, start: number): Map<string, DataView> {
+export function childrenOf(body: DataView, start: number): Map<string, DataView> {
   const found = new Map<string, DataView>();
   for (let offset = start; offset + 8 <= body.byteLength; ) {
     const box = boxAt(body, offset, body.byteLength, body.byteLength - offset);
@@ -199,7 +201,7 @@ function childrenOf(body: DataView, start: number): Map<string, DataView> {
 }
 
 /** `esds`: ES descriptor (3) > decoder configuration (4) > decoder specific info (5), ISO/IEC 14496-1 §7.2.6. */
-function readDescriptors(
+export function readDescriptors(
   esds: DataView | undefined,
 ): { objectType: number; configuration: Uint8Array } | undefined {
   if (!esds) return undefined;
