@@ -21,6 +21,8 @@ export type Source = AsyncDisposable & {
   sizeBytes: number;
   /** @throws RangeError outside the object, AppError where R2 fails. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** A few bytes from here and there, straight from storage: no block is fetched or kept for them. */
+  peek(offset: number, length: number): Promise<Uint8Array>;
   /** A block that could not be had, and has not been since: ffmpeg itself can only say "Input/output error". */
   readonly failure: unknown;
 };
@@ -57,6 +59,8 @@ export async function openSource(
       return cache.failure;
     },
     read: (offset, length) => readFully(cache, sizeBytes, offset, length),
+    peek: (offset, length) =>
+      r2.getRange(source.key, offset, Math.min(length, sizeBytes - offset), source.etag),
     async [Symbol.asyncDispose]() {
       await close(server);
       await cache[Symbol.asyncDispose]();

@@ -8,6 +8,7 @@ export type FileSource = AsyncDisposable & {
   url: string;
   sizeBytes: number;
   read(offset: number, length: number): Promise<Uint8Array>;
+  peek(offset: number, length: number): Promise<Uint8Array>;
   readonly failure: unknown;
 };
 
@@ -41,6 +42,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
     url: `http://127.0.0.1:${port}/source`,
     sizeBytes,
     read,
+    peek: read,
     failure: undefined,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

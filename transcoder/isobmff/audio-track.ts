@@ -1,6 +1,7 @@
 // Cuts an AAC track into segments at the frame nearest each boundary of the video grid, and writes them anew:
 // one moof per segment. Frames are laid back to back on the track's own clock, whatever jitter a container's
 // rounding gave them; a hole (or a late start) of a copied track is filled with silent frames.
+import { AUDIO_STUB_SECONDS, type AudioClock, audioCut } from '../../shared/audio-cuts.ts';
 import { AppError } from '../../shared/errors.ts';
 import { MEDIA_LIMITS } from '../../shared/limits.ts';
 import { asciiBytes, BOX_HEADER_BYTES, malformed, u64Bytes, words, writeBox } from './boxes.ts';
@@ -9,31 +10,26 @@ import type { Fragment, GrowingFile } from './growing-file.ts';
 import { readEditList, trackTimescale, withSingleEdit } from './init.ts';
 import { SEGMENT_TYPE_BOX } from './segment.ts';
 
-export type AudioFormat = {
+export type AudioFormat = AudioClock & {
   /** With exactly one edit, which hides the encoder's priming. */
   init: Uint8Array;
-  timescale: number;
-  frameTicks: number;
-  /** Decode time of the instant shown at time 0. */
-  hiddenTicks: number;
   /** Silent frames before the track's own first one. */
   leadFrames: number;
   silentFrame: Uint8Array;
 };
 
 /** One AAC frame: where it lies in the file, or silence. */
-type AacFrame = { sizeBytes: number; fileOffset: number | 'silence' };
+export type AacFrame = { sizeBytes: number; fileOffset: number | 'silence' };
 
 export type AudioSegment = { index: number; firstFrame: number; frames: AacFrame[] };
 
-/** A last segment shorter than this joins the one before. */
-const STUB_SECONDS = 0.5;
 /** Timestamps may stray this many frames from the track's own clock before a frame is added or dropped. */
 const STRAY_FRAMES = 2;
 /** AAC-LC frames that decode to silence, by channel count. */
 const SILENT_FRAMES: Record<number, readonly number[]> = {
   1: [0x00, 0xc8, 0x00, 0x80, 0x23, 0x80],
   2: [0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80],
+  6: [1, 0x18, 0x20, 1, 8, 0x80, 0x23, 4, 0x60, 0x23, 0x10, 4, 0x60, 0x8c, 0x0c, 0x23, 0, 0, 0xe0],
 };
 /** Sample flags: depends on nothing, a sync sample. */
 const SYNC_SAMPLE_FLAGS = 0x02000000;
@@ -69,9 +65,8 @@ export async function* audioSegments(
   format: AudioFormat,
   boundarySeconds: (index: number) => number,
 ): AsyncGenerator<AudioSegment, void, void> {
-  const cutBefore = (index: number) =>
-    Math.round((boundarySeconds(index) * format.timescale + format.hiddenTicks) / format.frameTicks);
-  const stubFrames = (STUB_SECONDS * format.timescale) / format.frameTicks;
+  const cutBefore = (index: number) => audioCut(format, boundarySeconds(index));
+  const stubFrames = (AUDIO_STUB_SECONDS * format.timescale) / format.frameTicks;
   let complete: AudioSegment | undefined;
   let current: AudioSegment = { index: 0, firstFrame: 0, frames: [] };
   let cut = cutBefore(1);
@@ -95,7 +90,7 @@ export async function* audioSegments(
 
 /** The bytes of a segment: styp, one moof, one mdat. Frame data goes from the file straight to its place. */
 export async function assembleAudioSegment(
-  file: GrowingFile,
+  file: Pick<GrowingFile, 'readInto'>,
   segment: AudioSegment,
   format: AudioFormat,
 ): Promise<Uint8Array> {
