@@ -31,7 +31,7 @@ export type JobState = z.infer<typeof JobState>;
 export const TaskState = z.enum(['blocked', 'ready', 'running', 'done', 'failed', 'cancelled']);
 export type TaskState = z.infer<typeof TaskState>;
 
-export const TaskKind = z.enum(['import', 'plan', 'instant', 'chunk', 'audio', 'finish']);
+export const TaskKind = z.enum(['import', 'plan', 'instant', 'chunk', 'audio', 'text', 'finish']);
 export type TaskKind = z.infer<typeof TaskKind>;
 
 /** An ended job stays as it is; trying again makes a new one. */

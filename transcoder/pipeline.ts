@@ -1,9 +1,10 @@
 // The whole job on one screen: what each kind of task reads, makes and hands on.
 import type { z } from 'zod';
 import { AppError } from '../shared/errors.ts';
-import { type PlanSummary, type Presentation, TaskFacts } from '../shared/messages.ts';
-import { audioFactsKey, CERTIFICATE, chunkFactsKey, planKey } from '../shared/object-keys.ts';
+import { type PlanSummary, type Presentation, TaskFacts, TextFacts } from '../shared/messages.ts';
+import { audioFactsKey, CERTIFICATE, chunkFactsKey, planKey, textFactsKey } from '../shared/object-keys.ts';
 import { chunkFrameRange, Plan } from '../shared/plan.ts';
+import { instantSegmentCount } from '../shared/plan-instant.ts';
 import { planJob } from '../shared/plan-job.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
 import { type ImportSettings, importSource } from './importer/import-task.ts';
@@ -11,11 +12,15 @@ import { encodeAudio } from './stages/audio.ts';
 import { certify } from './stages/certify.ts';
 import { encodeChunk } from './stages/encode.ts';
 import { makePoster } from './stages/images.ts';
+import { copyInstant } from './stages/instant.ts';
+import { judgeCopy } from './stages/judge-instant.ts';
 import { packagePresentation } from './stages/package.ts';
 import { makePreview } from './stages/preview.ts';
 import { probeSource } from './stages/probe.ts';
 import { publishDocuments } from './stages/publish.ts';
 import { makeSheets } from './stages/storyboard.ts';
+import { extractSubtitles } from './stages/subtitles.ts';
+import { withTrial } from './stages/trial.ts';
 import { verifySource } from './stages/verify-source.ts';
 import type { Pictures } from './stored-picture.ts';
 import type { TaskContext } from './task-context.ts';
@@ -36,10 +41,14 @@ export function runTask(
       return fetchSource(context, imports);
     case 'plan':
       return makePlan(context);
+    case 'instant':
+      return makeInstant(context);
     case 'chunk':
       return makeChunk(context);
     case 'audio':
       return makeAudio(context);
+    case 'text':
+      return makeTexts(context);
     case 'finish':
       return finishJob(context);
   }
@@ -52,9 +61,15 @@ async function fetchSource(context: TaskContext, imports: ImportSettings): Promi
 async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const { claim, source, scratch, limits, signal } = context;
   const info = await probeSource(source, scratch, limits, signal);
-  const plan = planJob(info, claim.job.options);
+  const planned = planJob(info, claim.job.options);
+  const instant = await judgeCopy(context, info, planned);
+  const plan = { ...planned, ...(instant && { instant }) };
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
   return { kind: 'planned', summary: summarize(stored) };
+}
+
+async function makeInstant(context: TaskContext): Promise<TaskOutcome> {
+  return { kind: 'done', mark: await copyInstant(context, await loadPlan(context)) };
 }
 
 async function makeChunk(context: TaskContext): Promise<TaskOutcome> {
@@ -73,6 +88,13 @@ async function makeAudio(context: TaskContext): Promise<TaskOutcome> {
   const facts = await encodeAudio(context, plan, index);
   const stored = await storeOnce(context, audioFactsKey(jobId, index), TaskFacts, facts);
   return { kind: 'done', mark: stored.tracks[0]?.segments.length ?? 0 };
+}
+
+async function makeTexts(context: TaskContext): Promise<TaskOutcome> {
+  const plan = await loadPlan(context);
+  const facts = await extractSubtitles(context, plan);
+  await storeOnce(context, textFactsKey(context.claim.task.jobId), TextFacts, facts);
+  return { kind: 'done', mark: 0 };
 }
 
 async function finishJob(context: TaskContext): Promise<TaskOutcome> {
@@ -99,7 +121,7 @@ async function loadPlan(context: TaskContext): Promise<Plan> {
 async function loadFacts(
   context: TaskContext,
   plan: Plan,
-): Promise<{ chunks: TaskFacts[]; audio: TaskFacts[] }> {
+): Promise<{ chunks: TaskFacts[]; audio: TaskFacts[]; text?: TextFacts }> {
   const { jobId } = context.claim.task;
   const chunks: TaskFacts[] = [];
   for (const { index } of plan.chunks)
@@ -107,7 +129,8 @@ async function loadFacts(
   const audio: TaskFacts[] = [];
   for (const index of plan.audio.keys())
     audio.push(await load(context, audioFactsKey(jobId, index), TaskFacts));
-  return { chunks, audio };
+  if (!plan.subtitles?.length) return { chunks, audio };
+  return { chunks, audio, text: await load(context, textFactsKey(jobId), TextFacts) };
 }
 
 /** Stores a document of the job. Where an earlier attempt was first, its document is the one that counts. */
@@ -131,6 +154,8 @@ function summarize(plan: Plan): PlanSummary {
       return { segmentCount: chunk.segmentCount, frames: endFrame - firstFrame };
     }),
     audioTracks: plan.audio.length,
+    ...(plan.subtitles?.length ? { textTracks: plan.subtitles.length } : {}),
+    ...(plan.instant && { instantSegments: instantSegmentCount(plan.instant) }),
     durationSeconds: plan.source.durationSeconds,
     width: plan.display.width,
     height: plan.display.height,

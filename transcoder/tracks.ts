@@ -1,22 +1,31 @@
 // The finished tracks of a job, put together from what its tasks reported.
 import { AppError } from '../shared/errors.ts';
-import type { AudioTrack, ImageTrack, ManifestTracks, VideoTrack } from '../shared/manifest-tracks.ts';
-import type { InitFacts, SegmentFacts, TaskFacts } from '../shared/messages.ts';
-import { audioStem, THUMBNAIL_STEM, videoStem } from '../shared/object-keys.ts';
+import type {
+  AudioTrack,
+  ImageTrack,
+  ManifestTracks,
+  SubtitleTrack,
+  VideoTrack,
+} from '../shared/manifest-tracks.ts';
+import type { InitFacts, SegmentFacts, TaskFacts, TextFacts } from '../shared/messages.ts';
+import { audioStem, subtitleStem, THUMBNAIL_STEM, videoStem } from '../shared/object-keys.ts';
 import type { Plan } from '../shared/plan.ts';
 import { tilesPerSheet } from '../shared/storyboard.ts';
 import { frameTicks } from '../shared/timeline.ts';
 import type { Pictures, StoredPicture } from './stored-picture.ts';
 
-export type JobFacts = { chunks: TaskFacts[]; audio: TaskFacts[]; pictures?: Pictures };
+export type JobFacts = { chunks: TaskFacts[]; audio: TaskFacts[]; text?: TextFacts; pictures?: Pictures };
 
 /** A track with all that is known of its bytes. `inits` has one entry per task that worked on it. */
 type WithFacts<Track> = Omit<Track, 'segments'> & { inits: InitFacts[]; segments: SegmentFacts[] };
 export type FinishedVideo = WithFacts<VideoTrack>;
 export type FinishedAudio = WithFacts<AudioTrack>;
-export type FinishedTracks = Omit<ManifestTracks, 'video' | 'audio'> & {
+/** With its file's text. */
+export type FinishedSubtitle = SubtitleTrack & { vtt: string };
+export type FinishedTracks = Omit<ManifestTracks, 'video' | 'audio' | 'subtitles'> & {
   video: FinishedVideo[];
   audio: FinishedAudio[];
+  subtitles: FinishedSubtitle[];
   pictures: Pictures;
 };
 
@@ -27,14 +36,37 @@ export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
       ...merged(facts.chunks, videoStem(name)),
       ...{ name, width, height, fps: plan.fps },
     })),
-    audio: plan.audio.map(({ name, language, label, channels, isDefault }, index) => {
+    audio: plan.audio.map(({ name, language, label, channels, isDefault, purpose, surroundOf }, index) => {
       const track = merged(facts.audio.slice(index, index + 1), audioStem(name));
-      return { ...track, name, language, label, channels, isDefault, sampleRate: track.timescale };
+      return {
+        ...track,
+        ...{ name, language, label, channels, isDefault, sampleRate: track.timescale },
+        ...(purpose && { purpose }),
+        ...(surroundOf !== undefined && { surroundOf }),
+      };
     }),
-    subtitles: [],
+    subtitles: subtitleTracks(plan, facts.text),
     ...imageTrack(plan, facts.pictures?.sheets),
     pictures: facts.pictures ?? {},
   };
+}
+
+function subtitleTracks(plan: Plan, text: TextFacts | undefined): FinishedSubtitle[] {
+  return (plan.subtitles ?? []).flatMap(({ name, language, label, isDefault, isForced, isCaptions }) => {
+    const vtt = text?.tracks.find((track) => track.name === name)?.vtt;
+    if (vtt === undefined) return []; // it shows nothing
+    const sizeBytes = new TextEncoder().encode(vtt).length;
+    const flags = { isDefault, isForced, isCaptions };
+    return [{ stem: subtitleStem(name), name, language, label, ...flags, sizeBytes, vtt }];
+  });
+}
+
+/** How long the longest track lasts. */
+export function trackSeconds({ video, audio }: Pick<FinishedTracks, 'video' | 'audio'>): number {
+  const seconds = [...video, ...audio].map(
+    ({ segments, timescale }) => segments.reduce((sum, one) => sum + one.durationTicks, 0) / timescale,
+  );
+  return Math.max(0, ...seconds);
 }
 
 function imageTrack(plan: Plan, sheets: readonly StoredPicture[] = []): { images?: ImageTrack } {

@@ -77,6 +77,7 @@ export function audioProperties(stream: StreamFacts): Omit<SourceAudio, 'startSe
     sampleRate: stream.sampleRate,
     language: languageTag(stream.language),
     isDefault: stream.isDefault,
+    ...(stream.purpose && { purpose: stream.purpose }),
   };
 }
 

@@ -1,4 +1,5 @@
 // What a container (or a prober) says of one stream, before anything is made of it.
+import type { AudioPurpose } from '../manifest-tracks.ts';
 import type { Rational } from '../timeline.ts';
 
 export type StreamFacts = {
@@ -31,6 +32,8 @@ export type StreamFacts = {
   sampleRate: number;
   channels: number;
   language?: string;
+  /** Of sound beside the film's own. */
+  purpose?: AudioPurpose;
   isDefault: boolean;
   /** Cover art, chapter pictures. */
   isStill: boolean;

@@ -1,24 +1,30 @@
 // Are subtitles and chapters listed everywhere, and are their files what a player can read?
-import { playlistName, subtitleName } from '../../shared/object-keys.ts';
+import { CHAPTERS, playlistName, subtitleName } from '../../shared/object-keys.ts';
 import type { FinishedTracks } from '../tracks.ts';
 import type { Checklist } from './checklist.ts';
 import { readMaster, readMediaPlaylist } from './read-manifests.ts';
 import { readTextSets, readWebVtt } from './read-texts.ts';
 
 /** The only tags a cue may hold, and references instead of what would be one. */
-const SAFE_CUE = /^(?:[^<>&]|<\/?(?:b|i|u|ruby|rt)>|<(?:v|lang)(?: [^<>]*)?>|<\/(?:v|lang)>|&(?:[a-z]+|#x?[0-9a-f]+);)*$/i;
+const SAFE_CUE =
+  /^(?:[^<>&]|<\/?(?:b|i|u|ruby|rt)>|<(?:v|lang)(?: [^<>]*)?>|<\/(?:v|lang)>|&(?:[a-z]+|#x?[0-9a-f]+);)*$/i;
+
+type Texts = {
+  tracks: FinishedTracks;
+  /** The text of the chapters' file, where there is one. */
+  chapters: string | undefined;
+  durationSeconds: number;
+  manifests: { master: string; mpd: string };
+  textOf: (name: string) => string;
+};
 
 export function checkTexts(
   list: Checklist,
-  { subtitles }: FinishedTracks,
-  chapters: string | undefined,
-  durationSeconds: number,
-  textOf: (name: string) => string,
-  manifests: { master: string; mpd: string },
+  { tracks: { subtitles }, chapters, durationSeconds, manifests, textOf }: Texts,
 ): void {
   const files = [
     ...subtitles.map(({ stem }) => ({ name: subtitleName(stem), body: textOf(subtitleName(stem)) })),
-    ...(chapters === undefined ? [] : [{ name: chapters, body: textOf(chapters) }]),
+    ...(chapters === undefined ? [] : [{ name: CHAPTERS, body: chapters }]),
   ];
   list.each('cues-in-time', files, ({ name, body }) => {
     const cues = readWebVtt(body);

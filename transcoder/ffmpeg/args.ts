@@ -157,7 +157,7 @@ export function sourceInput(
  * alone does not do it: on MPEG-TS and its like ffmpeg 5.1 moves zero to the first of the streams in use
  * (`Correcting start time`) where its offset is exactly the start time, hence the odd microsecond.
  */
-export function sourceTimeAxis(plan: Plan): string[] {
+function sourceTimeAxis(plan: Plan): string[] {
   const { zeroSeconds } = plan.source;
   if (zeroSeconds === undefined) return ['-copyts', '-start_at_zero'];
   return ['-copyts', '-itsoffset', seconds(0.000001 - zeroSeconds)];

@@ -1,6 +1,6 @@
 // Questions to ffprobe about a source, hardened as every read is, and its refusals in words for a person.
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
-import { DECODER_ALLOWLIST } from '../ffmpeg/allowlist.ts';
+import { DECODER_ALLOWLIST, TEXT_DECODERS } from '../ffmpeg/allowlist.ts';
 import { inputOptions } from '../ffmpeg/args.ts';
 import { FfmpegError, type ProbeRun, type RunLimits, runFfprobe } from '../ffmpeg/run.ts';
 import type { Source } from '../source.ts';
@@ -11,8 +11,6 @@ export type Probe = {
   run: { directory: string; limits: RunLimits; signal: AbortSignal };
 };
 
-/** ffprobe opens a decoder for every stream, also for text it is not asked about, and gives up where it may not. */
-const TEXT_DECODERS = 'ass,ssa,subrip,srt,mov_text,text,webvtt';
 const NOT_ALLOWED = /not on whitelist/;
 
 /**

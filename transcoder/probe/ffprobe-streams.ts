@@ -1,5 +1,6 @@
-// What ffprobe prints with `-of json -show_format -show_streams`, as far as we read it. Numbers come as text.
+// What ffprobe prints with `-of json -show_format -show_streams -show_chapters`, as far as we read it. Numbers come as text.
 import { z } from 'zod';
+import type { AudioPurpose } from '../../shared/manifest-tracks.ts';
 import { quarterTurn, type StreamFacts } from '../../shared/probe/stream-facts.ts';
 import type { Rational } from '../../shared/timeline.ts';
 
@@ -38,7 +39,14 @@ export const ProbedStream = z.object({
 });
 export type ProbedStream = z.infer<typeof ProbedStream>;
 
+const ProbedChapter = z.object({
+  start_time: SecondsText,
+  end_time: SecondsText,
+  tags: z.record(z.string(), z.string()).default({}),
+});
+
 export const ProbedFile = z.object({
+  chapters: z.array(ProbedChapter).default([]),
   streams: z.array(ProbedStream).default([]),
   format: z.object({ format_name: z.string(), start_time: SecondsText }),
 });
@@ -48,6 +56,8 @@ export function streamFacts(stream: ProbedStream): StreamFacts {
   const { disposition } = stream;
   const sar = ratio(stream.sample_aspect_ratio, ':');
   const fps = declaredFps(stream);
+  const language = tagOf(stream.tags, 'language');
+  const purpose = audioPurpose(disposition);
   return {
     index: stream.index,
     kind: stream.codec_type === 'video' || stream.codec_type === 'audio' ? stream.codec_type : 'other',
@@ -67,11 +77,23 @@ export function streamFacts(stream: ProbedStream): StreamFacts {
     ...(fps ? { declaredFps: fps } : {}),
     sampleRate: Number(stream.sample_rate ?? 0),
     channels: stream.channels ?? 0,
-    ...(stream.tags.language ? { language: stream.tags.language } : {}),
+    ...(language ? { language } : {}),
+    ...(purpose ? { purpose } : {}),
     isDefault: disposition.default === 1,
     isStill:
       disposition.attached_pic === 1 || disposition.timed_thumbnails === 1 || disposition.still_image === 1,
   };
+}
+
+/** Matroska spells the names of tags in capitals. */
+export function tagOf(tags: Record<string, string>, name: string): string | undefined {
+  return Object.entries(tags).find(([key]) => key.toLowerCase() === name)?.[1];
+}
+
+/** What an audio track beside the film's own sound is for. */
+function audioPurpose(disposition: Record<string, number>): AudioPurpose | undefined {
+  if (disposition.comment === 1) return 'commentary';
+  return disposition.visual_impaired === 1 || disposition.descriptions === 1 ? 'description' : undefined;
 }
 
 function declaredFps(stream: ProbedStream): number | undefined {

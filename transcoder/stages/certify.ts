@@ -1,16 +1,17 @@
 // The proof that a generation plays: every claim of its manifests against the bytes that are stored. Without a
 // certificate nothing is published.
 import { AppError } from '../../shared/errors.ts';
-import { DASH_MANIFEST, MASTER_PLAYLIST, STORYBOARD } from '../../shared/object-keys.ts';
+import { CHAPTERS, DASH_MANIFEST, MASTER_PLAYLIST, STORYBOARD } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { type Check, Checklist } from '../certificate/checklist.ts';
 import { checkDash, checkMaster, checkPlaylists } from '../certificate/manifest-checks.ts';
 import { checkObjects } from '../certificate/object-checks.ts';
 import { checkIframes, checkStoryboard } from '../certificate/picture-checks.ts';
 import { readMpd } from '../certificate/read-manifests.ts';
+import { checkTexts } from '../certificate/text-checks.ts';
 import { checkTimelines } from '../certificate/timeline-checks.ts';
 import type { Document, TaskContext } from '../task-context.ts';
-import { finishedTracks, type JobFacts } from '../tracks.ts';
+import { finishedTracks, type JobFacts, trackSeconds } from '../tracks.ts';
 
 /** Holds no time and no place, so that a second attempt writes the same bytes. */
 export type Certificate = {
@@ -37,6 +38,9 @@ export async function certify(
   checkPlaylists(list, tracks, textOf);
   checkMaster(list, tracks, textOf(MASTER_PLAYLIST));
   checkDash(list, tracks, readMpd(textOf(DASH_MANIFEST)));
+  const manifests = { master: textOf(MASTER_PLAYLIST), mpd: textOf(DASH_MANIFEST) };
+  const chapters = documents.find(({ name }) => name === CHAPTERS)?.body;
+  checkTexts(list, { tracks, chapters, durationSeconds: trackSeconds(tracks), manifests, textOf });
   checkIframes(list, tracks, textOf(MASTER_PLAYLIST), textOf);
   const storyboard = documents.find(({ name }) => name === STORYBOARD)?.body;
   checkStoryboard(list, plan, tracks, { mpd: textOf(DASH_MANIFEST), storyboard });

@@ -13,8 +13,10 @@ import {
 } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { storyboardVtt } from '../../shared/storyboard.ts';
+import { targetSeconds } from '../../shared/target-duration.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
 import type { Document } from '../task-context.ts';
+import { textDocuments } from '../text-documents.ts';
 import { type FinishedTracks, finishedTracks, type JobFacts } from '../tracks.ts';
 
 export function packagePresentation(
@@ -24,11 +26,11 @@ export function packagePresentation(
   const tracks = finishedTracks(plan, facts);
   const { video, audio, images } = tracks;
   return {
-    presentation: presentationOf(plan, tracks),
+    presentation: { ...presentationOf(plan, tracks), ...textsOf(plan, tracks, facts.text) },
     documents: [
       ...[...video, ...audio].map((track) => ({
         name: playlistName(track.stem),
-        body: mediaPlaylist(track),
+        body: mediaPlaylist(track, targetSeconds(plan)),
       })),
       ...video.flatMap((track) => {
         const body = iframePlaylist(track);
@@ -37,6 +39,7 @@ export function packagePresentation(
       ...(images
         ? [{ name: STORYBOARD, body: storyboardVtt(images, frameSeconds(plan.totalFrames, plan.fps)) }]
         : []),
+      ...textDocuments(plan, tracks),
       { name: DASH_MANIFEST, body: dashManifest(tracks) },
       { name: MASTER_PLAYLIST, body: masterPlaylist(tracks) },
     ],
@@ -75,6 +78,22 @@ function presentationOf(plan: Plan, { video, audio, pictures }: FinishedTracks):
     hasPoster: poster !== undefined,
     hasStoryboard: sheets.length > 0,
     hasPreview: preview !== undefined,
+  };
+}
+
+function textsOf(
+  plan: Plan,
+  { subtitles }: FinishedTracks,
+  text: JobFacts['text'],
+): Pick<Presentation, 'subtitles' | 'chapters' | 'warnings'> {
+  const warnings = [...(plan.warnings ?? []), ...(text?.warnings ?? [])];
+  return {
+    subtitles: subtitles.map(({ name, language, label, isDefault, isForced, isCaptions }) => ({
+      ...{ name, language, label, isDefault, isForced, isCaptions },
+      origin: 'file',
+    })),
+    ...(plan.chapters?.length ? { chapters: plan.chapters } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
 }
 

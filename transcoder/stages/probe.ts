@@ -13,6 +13,7 @@ import type { RunLimits } from '../ffmpeg/run.ts';
 import { askFfprobe, type Probe } from '../probe/ask-ffprobe.ts';
 import { ProbedFile, type ProbedStream, streamFacts } from '../probe/ffprobe-streams.ts';
 import { walkPackets } from '../probe/packet-walk.ts';
+import { textsOf } from '../probe/text-streams.ts';
 import type { Scratch } from '../scratch.ts';
 
 /** @throws AppError with a `media_` code saying what the file is; FfmpegError for trouble of our own. */
@@ -27,16 +28,18 @@ export async function probeSource(
   const probe: Probe = { source, demuxer, run: { directory: scratch.directory, limits, signal } };
 
   const structure = await inspectContainer(probe);
-  const { streams } = await describe(probe);
+  const probed = await describe(probe);
+  const { streams } = probed;
   const chosen = chooseStreams(streams.map(streamFacts));
   const times = await packetTimes(probe, structure.index, streams, chosen);
-  return sourceInfoOf({
+  const info = sourceInfoOf({
     demuxer,
     sizeBytes: source.sizeBytes,
     chosen,
     times,
     hasIndex: structure.isSeekable,
   });
+  return { ...info, ...textsOf(probed, info) };
 }
 
 /** Whether the container can be sought exactly; refuses what its structure alone gives away. */
@@ -52,7 +55,7 @@ async function inspectContainer({
 
 async function describe(probe: Probe): Promise<ProbedFile> {
   return ProbedFile.parse(
-    JSON.parse(await askFfprobe(probe, ['-of', 'json', '-show_format', '-show_streams'])),
+    JSON.parse(await askFfprobe(probe, ['-of', 'json', '-show_format', '-show_streams', '-show_chapters'])),
   );
 }
 

@@ -2,7 +2,7 @@
 import { AppError } from '../../shared/errors.ts';
 import type { PlanSummary } from '../../shared/messages.ts';
 import type { TaskKind, TaskState } from '../../shared/states.ts';
-import { type HeldTask, newToken, taskGuard } from './guard.ts';
+import { type HeldTask, INSTANT_TASK, newToken, taskGuard } from './guard.ts';
 import { currentOf } from './ledger.ts';
 import { ticketStatement, ticketsFor } from './outbox.ts';
 
@@ -16,7 +16,8 @@ type NewTask = {
 };
 
 /**
- * Ends the plan task and creates chunk, audio and finish tasks. Told twice, it answers twice the same.
+ * Ends the plan task and creates chunk, audio and finish tasks, and the copy where one can be made. Told twice, it
+ * answers twice the same.
  *
  * @throws AppError plan_invalid where the numbers do not add up, lease_lost where the attempt is over.
  */
@@ -73,6 +74,22 @@ function tasksOf(summary: PlanSummary): NewTask[] {
     const segments = summary.segmentCount;
     return { name: `audio:${index}`, kind: 'audio', idx: index, segments, frames: 0, state: 'ready' };
   });
+  const instant: NewTask[] =
+    summary.instantSegments === undefined
+      ? []
+      : [
+          {
+            name: INSTANT_TASK,
+            kind: 'instant',
+            idx: 0,
+            segments: summary.instantSegments,
+            frames: 0,
+            state: 'ready',
+          },
+        ];
+  const text: NewTask[] = summary.textTracks
+    ? [{ name: 'text', kind: 'text', idx: 0, segments: 0, frames: 0, state: 'ready' }]
+    : [];
   const finish: NewTask = {
     name: 'finish',
     kind: 'finish',
@@ -81,7 +98,7 @@ function tasksOf(summary: PlanSummary): NewTask[] {
     frames: 0,
     state: 'blocked',
   };
-  return [...chunks, ...audio, finish];
+  return [...instant, ...chunks, ...audio, ...text, finish];
 }
 
 function refuseInconsistent(summary: PlanSummary): void {

@@ -30,9 +30,10 @@ const CLAIM = `
                WHERE rt.state = 'running' GROUP BY rj.owner_id) busy ON busy.owner_id = j.owner_id
     WHERE t.state = 'ready' AND t.not_before <= unixepoch() AND j.state IN ('queued', 'running') AND ${PROFILE_RULE}
     ORDER BY j.priority DESC,
-      t.kind = 'plan' DESC,
+      CASE t.kind WHEN 'plan' THEN 0 WHEN 'instant' THEN 1 ELSE 2 END,
       j.watched_until > unixepoch() DESC,
-      CASE WHEN t.kind = 'finish' THEN 0 WHEN t.kind = 'chunk' AND t.idx = 0 THEN 1 WHEN t.kind = 'audio' THEN 2 ELSE 3 END,
+      CASE WHEN t.kind = 'finish' THEN 0 WHEN t.kind = 'chunk' AND t.idx = 0 THEN 1 WHEN t.kind = 'audio' THEN 2
+        WHEN t.kind = 'text' THEN 4 ELSE 3 END,
       coalesce(j.duration_seconds, 0) <= ${SHORT_VIDEO_SECONDS} DESC,
       coalesce(busy.running, 0),
       j.created_at, j.id, t.idx

@@ -40,7 +40,7 @@ export async function commitSegment(
     .prepare(
       `UPDATE tasks SET mark = mark + 1, lease_until = unixepoch() + ?
        WHERE job_id = ? AND name = ? AND epoch = ? AND state = 'running' AND mark = ?
-         AND (kind = 'audio' OR (kind = 'chunk' AND mark < segments))
+         AND (kind = 'audio' OR (kind IN ('chunk', 'instant') AND mark < segments))
        RETURNING mark, ${framesDone}`,
     )
     .bind(leaseSeconds, held.jobId, held.task, held.epoch, mark - 1)
@@ -54,7 +54,8 @@ export async function commitSegment(
 }
 
 /**
- * Ends a chunk or audio task all of whose segments are committed. The last one to end makes `finish` ready.
+ * Ends a task all of whose segments are committed. The last one to end makes `finish` ready, which does not wait
+ * for the copy.
  *
  * @throws AppError lease_lost, or commit_out_of_order where `mark` is not the ledger's or a chunk is incomplete.
  */
@@ -66,7 +67,7 @@ export async function completeTask(db: D1Database, held: HeldTask, mark: number)
       .prepare(
         `UPDATE tasks SET state = 'done', finished_at = unixepoch(), lease_until = 0, token = ?
          WHERE job_id = ? AND name = ? AND epoch = ? AND state = 'running' AND mark = ?
-           AND (kind = 'audio' OR (kind = 'chunk' AND mark = segments))
+           AND (kind IN ('audio', 'text') OR (kind IN ('chunk', 'instant') AND mark = segments))
          RETURNING name`,
       )
       .bind(token, held.jobId, held.task, held.epoch, mark),
@@ -74,7 +75,7 @@ export async function completeTask(db: D1Database, held: HeldTask, mark: number)
       .prepare(
         `UPDATE tasks SET state = 'ready', not_before = unixepoch(), token = ?
          WHERE job_id = ? AND name = 'finish' AND state = 'blocked'
-           AND NOT EXISTS (SELECT 1 FROM tasks o WHERE o.job_id = ? AND o.name <> 'finish' AND o.state <> 'done')
+           AND NOT EXISTS (SELECT 1 FROM tasks o WHERE o.job_id = ? AND o.kind NOT IN ('finish', 'instant') AND o.state <> 'done')
            AND ${isDone.sql}`,
       )
       .bind(token, held.jobId, held.jobId, ...isDone.params),

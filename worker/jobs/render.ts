@@ -55,9 +55,9 @@ function durableProgress(row: JobRow): number {
 
 function taskCounts(row: JobRow): { done: number; total: number } {
   if (row.pruned_at === null) return { done: row.tasks_done, total: row.tasks_total };
-  // The rows are gone; the plan remembers how many there were: chunks, tracks, plan and finish.
+  // The rows are gone; the plan remembers how many there were: chunks, tracks, all text, plan and finish.
   const plan = row.plan === null ? undefined : PlanSummary.parse(JSON.parse(row.plan));
-  const total = plan ? plan.chunks.length + plan.audioTracks + 2 : 1;
+  const total = plan ? plan.chunks.length + plan.audioTracks + (plan.textTracks ? 1 : 0) + 2 : 1;
   return { done: row.state === 'succeeded' ? total : 0, total };
 }
 
