@@ -3,9 +3,10 @@
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
 import { dropSourceStatements } from './drop-source.ts';
 import { endJobStatements } from './end-job.ts';
-import { type HeldTask, newToken, taskGuard } from './guard.ts';
+import { type Guard, type HeldTask, INSTANT_TASK, newToken, taskGuard } from './guard.ts';
 import { ticketStatement } from './outbox.ts';
 
+const NEVER: Guard = { sql: '0', params: [] };
 const MAX_STALLS = 3;
 const MAX_CRASHES = 2;
 const MAX_RETRIES = 8;
@@ -47,7 +48,7 @@ export function endAttemptStatements(db: D1Database, held: HeldTask, end: Attemp
   const delay = end.cause === 'retryable' ? ` + ${backoffSeconds}` : '';
   const onlyLapsed = end.cause === 'lapsed' ? ' AND lease_until <= unixepoch()' : '';
   const isReady = taskGuard(held, token, 'ready');
-  const isGivenUp = taskGuard(held, token, 'failed');
+  const isGivenUp = held.task === INSTANT_TASK ? NEVER : taskGuard(held, token, 'failed');
   const reason = verdict(end);
   const ticket = ticketStatement(db, { id: `ticket:${held.jobId}:${token}`, jobId: held.jobId }, isReady);
   return [

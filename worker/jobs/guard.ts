@@ -7,6 +7,9 @@ export type Guard = { sql: string; params: unknown[] };
 /** Which attempt at which task: what a job token proves. */
 export type HeldTask = { jobId: string; task: string; epoch: number };
 
+/** The one task that nothing waits for: whatever becomes of it, its job goes on. */
+export const INSTANT_TASK = 'instant';
+
 export function newToken(): string {
   return crypto.randomUUID();
 }
