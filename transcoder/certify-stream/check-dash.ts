@@ -1,8 +1,8 @@
 // An MPD against its segments, and against the playlists of the same presentation.
 
 import { measured } from './check-variants.ts';
-import { channelsProblem, codecsProblem, rateProblem, sizeProblem } from './claims.ts';
-import type { Findings } from './findings.ts';
+import { judgeChannels, judgeCodecs, judgeRate, judgeSize } from './claims.ts';
+import type { Findings, Verdict } from './findings.ts';
 import type { HlsRendition } from './load-hls.ts';
 import { neededBps } from './measure.ts';
 import type { Mpd, Representation } from './mpd.ts';
@@ -54,11 +54,8 @@ function checkTimeline(findings: Findings, segments: readonly Segment[], url: st
   findings.see('mpd-timeline', url, problem);
 }
 
-export function checkRepresentation(
-  findings: Findings,
-  mpd: Mpd,
-  { id, attributes, channels, kind, read }: ReadRepresentation,
-): void {
+export function checkRepresentation(findings: Findings, mpd: Mpd, representation: ReadRepresentation): void {
+  const { id, attributes, read } = representation;
   const say = (check: string, problem: string | undefined) =>
     findings.see(check, mpd.url, problem && `${id}: ${problem}`);
   for (const segment of read.segments) {
@@ -75,25 +72,40 @@ export function checkRepresentation(
   }
   const needed = neededBps(measured(read), mpd.minBufferSeconds);
   const bandwidth = Number(attributes.bandwidth);
-  if (needed > 0)
-    say(
-      'mpd-bandwidth',
-      needed <= bandwidth * BANDWIDTH_SLACK
-        ? undefined
-        : `bandwidth is ${bandwidth}, ${Math.ceil(needed)} bit/s are needed.`,
-    );
-  const tracks = read.tracks.filter((track) => track.kind === kind);
-  if (tracks.length > 0) say('mpd-codecs', codecsProblem(attributes.codecs, tracks));
-  else if (read.tracks.length > 0) say('mpd-codecs', `It is said to be ${kind}, its init segment has none.`);
-  if (kind === 'video') {
-    const { width, height, frameRate } = attributes;
-    if (width && height)
-      say('mpd-picture', sizeProblem({ width: Number(width), height: Number(height) }, tracks[0]));
-    const [num, den = 1] = (frameRate ?? '').split('/').map(Number);
-    if (frameRate) say('mpd-frame-rate', rateProblem(num! / den, read));
+  if (needed === 0) findings.skip(`the bandwidth of ${id}`, 'its segments were not read');
+  else {
+    const problem = `bandwidth is ${bandwidth}, ${Math.ceil(needed)} bit/s are needed.`;
+    say('mpd-bandwidth', needed <= bandwidth * BANDWIDTH_SLACK ? undefined : problem);
   }
-  if (kind === 'audio' && channels && /^\d+$/.test(channels))
-    say('mpd-channels', channelsProblem(channels, tracks));
+  checkClaims(findings, mpd, representation);
+}
+
+function checkClaims(
+  findings: Findings,
+  mpd: Mpd,
+  { id, attributes, channels, kind, read }: ReadRepresentation,
+): void {
+  const judge = (check: string, what: string, { isKnown, problem }: Verdict) =>
+    findings.judge(check, mpd.url, `the ${what} of ${id}`, {
+      isKnown,
+      problem: problem && `${id}: ${problem}`,
+    });
+  const tracks = read.tracks.filter((track) => track.kind === kind);
+  const isOther = tracks.length === 0 && read.tracks.length > 0;
+  const none = { isKnown: true, problem: `It is said to be ${kind}, its init segment has none.` };
+  judge('mpd-codecs', 'codecs', isOther ? none : judgeCodecs(attributes.codecs, tracks));
+  const { width, height, frameRate } = attributes;
+  if (kind === 'video' && width && height) {
+    judge('mpd-picture', 'size', judgeSize({ width: Number(width), height: Number(height) }, tracks[0]));
+  }
+  if (kind === 'video' && frameRate) {
+    const [num, den = 1] = frameRate.split('/').map(Number);
+    judge('mpd-frame-rate', 'frame rate', judgeRate(num! / den, read));
+  }
+  // Other schemes than the number of channels count in their own way.
+  if (kind === 'audio' && channels && /^\d+$/.test(channels)) {
+    judge('mpd-channels', 'channels', judgeChannels(channels, tracks));
+  }
 }
 
 /** The same segments, in the same order and of the same length, in both. */

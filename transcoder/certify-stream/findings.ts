@@ -9,6 +9,8 @@ export type CheckResult = {
   /** The first few. */
   findings: Finding[];
 };
+/** What came of looking at a claim. A claim that nothing is known about is not passed in silence. */
+export type Verdict = { isKnown: boolean; problem?: string | undefined };
 export type NotChecked = { what: string; why: string };
 
 const KEPT_FINDINGS = 5;
@@ -31,6 +33,12 @@ export class Findings {
   seeAll(name: string, url: string, problems: readonly string[]): void {
     this.see(name, url, problems[0]);
     for (const problem of problems.slice(1)) this.see(name, url, problem);
+  }
+
+  /** @param what the claim, for when it could not be judged */
+  judge(name: string, url: string, what: string, { isKnown, problem }: Verdict): void {
+    if (isKnown) this.see(name, url, problem);
+    else this.skip(what, 'nothing that was read tells it');
   }
 
   skip(what: string, why: string): void {

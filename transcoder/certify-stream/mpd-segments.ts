@@ -106,7 +106,9 @@ function timesOf(
   const durationTicks = Number(attributes.duration);
   if (!(durationTicks > 0)) return 'There is neither a SegmentTimeline nor a duration.';
   if (seconds === undefined) return 'How many segments there are is not said.';
-  const count = Math.min(MAX_SEGMENTS, Math.ceil((seconds * timescale) / durationTicks - 1e-6));
+  const last =
+    Number(attributes.endNumber ?? Number.POSITIVE_INFINITY) - Number(attributes.startNumber ?? 1) + 1;
+  const count = Math.min(MAX_SEGMENTS, last, Math.ceil((seconds * timescale) / durationTicks - 1e-6));
   return Array.from({ length: count }, (_, index) => {
     const startTicks = offsetTicks + index * durationTicks;
     const left = seconds * timescale - index * durationTicks;

@@ -19,6 +19,9 @@ export async function readRenditions(
         ),
       );
       const tracks = await tracksOf(rendition, facts, library, findings);
+      for (const { id, codecs } of tracks)
+        if (codecs === undefined)
+          findings.skip(`the codec of track ${id} of ${rendition.name}`, 'it is not one that is read');
       return { ...rendition, facts, tracks, isComplete: facts.every((one) => one !== undefined) };
     }),
   );

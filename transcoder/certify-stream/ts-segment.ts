@@ -33,11 +33,13 @@ export function readTsSegment(bytes: Uint8Array): SegmentFacts {
   const { streams, problems: broken } = readTs(bytes);
   if (broken[0]) report('segment-readable', broken[0]);
   const notChecked: string[] = [];
+  const unread: TrackInfo[] = [];
   const tracks = streams.flatMap((stream): Track[] => {
     if (stream.packets.length === 0) return [];
     const family = VIDEO_FAMILIES[stream.streamType];
     if (family) return [readVideo(stream, family, report)];
     if (stream.streamType === AAC_STREAM) return [readAac(stream, report)];
+    unread.push(trackInfo(stream.pid, 'other'));
     notChecked.push(`an MPEG-TS stream of type 0x${stream.streamType.toString(16)}`);
     return [];
   });
@@ -48,7 +50,7 @@ export function readTsSegment(bytes: Uint8Array): SegmentFacts {
     tracks: tracks.map(({ facts }) => facts),
     checked: tracks.some(({ info }) => info.kind === 'video') ? ['decode-order'] : [],
     problems,
-    info: tracks.map(({ info }) => info),
+    info: [...tracks.map(({ info }) => info), ...unread],
     notChecked,
   };
 }
