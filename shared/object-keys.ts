@@ -73,6 +73,7 @@ export const CHAPTERS = 'chapters.vtt';
 /** What the manifests were written from; private, for writing them again. */
 export const TRACKS = 'tracks.json';
 export const CERTIFICATE = 'certificate.json';
+export const RECEIPT = 'receipt.json';
 
 /** Stem of a video rendition's files: `stream_720p`. */
 export function videoStem(rendition: string): string {

@@ -22,7 +22,7 @@ export type EncoderOptions = {
 };
 
 /**
- * Runs a command to its end and stores every segment it yields.
+ * Runs a command to its end and stores every segment it yields. Tells what CPU time ffmpeg took.
  *
  * @throws AppError with a media_ code where the file is at fault, FfmpegError where ffmpeg failed otherwise, what
  * the source could not be read for, and whatever `segments` or `store` throw, after the encoder has been stopped.
@@ -32,7 +32,7 @@ export async function runEncoder<Segment>(
   command: FfmpegCommand,
   source: SegmentSource<Segment>,
   { onFrames, stallSeconds }: EncoderOptions = {},
-): Promise<void> {
+): Promise<{ cpuSeconds: number }> {
   context.signal.throwIfAborted();
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
@@ -66,6 +66,7 @@ export async function runEncoder<Segment>(
   context.signal.throwIfAborted();
   if (failure !== undefined) throw verdictOn(failure);
   if (context.source.failure !== undefined) throw context.source.failure;
+  return encoder.done;
 }
 
 async function storeInOrder<Segment>(

@@ -15,6 +15,7 @@ import {
   type TaskFailure,
   type TaskProgress,
 } from '../shared/messages.ts';
+import type { Receipt } from '../shared/receipt.ts';
 import { withRetries } from './retry.ts';
 
 export type LedgerClient = {
@@ -35,7 +36,7 @@ export type TaskLedger = {
   reportImport(sizeBytes: number): Promise<void>;
   reportPlan(summary: PlanSummary): Promise<void>;
   reportDone(mark: number): Promise<void>;
-  publish(presentation: Presentation): Promise<void>;
+  publish(presentation: Presentation, receipt: Receipt): Promise<void>;
   fail(failure: TaskFailure): Promise<void>;
   release(): Promise<void>;
   /** For display; not repeated. */
@@ -97,7 +98,8 @@ export function createLedgerClient(options: {
         reportImport: async (sizeBytes) => void (await insist('imported', token, { sizeBytes })),
         reportPlan: async (summary) => void (await insist('plan', token, { summary })),
         reportDone: async (mark) => void (await insist('done', token, { mark })),
-        publish: async (presentation) => void (await insist('publish', token, { presentation })),
+        publish: async (presentation, receipt) =>
+          void (await insist('publish', token, { presentation, receipt })),
         fail: async (failure) => void (await insist('fail', token, failure)),
         release: async () => void (await insist('release', token, {})),
         progress: async (progress) => void (await post('progress', token, progress)),

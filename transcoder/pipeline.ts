@@ -2,10 +2,18 @@
 import type { z } from 'zod';
 import { AppError } from '../shared/errors.ts';
 import { type PlanSummary, type Presentation, TaskFacts, TextFacts } from '../shared/messages.ts';
-import { audioFactsKey, CERTIFICATE, chunkFactsKey, planKey, textFactsKey } from '../shared/object-keys.ts';
+import {
+  audioFactsKey,
+  CERTIFICATE,
+  chunkFactsKey,
+  planKey,
+  RECEIPT,
+  textFactsKey,
+} from '../shared/object-keys.ts';
 import { chunkFrameRange, Plan } from '../shared/plan.ts';
 import { instantSegmentCount } from '../shared/plan-instant.ts';
 import { planJob } from '../shared/plan-job.ts';
+import { Receipt } from '../shared/receipt.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
 import { type ImportSettings, importSource } from './importer/import-task.ts';
 import { encodeAudio } from './stages/audio.ts';
@@ -18,6 +26,8 @@ import { packagePresentation } from './stages/package.ts';
 import { makePreview } from './stages/preview.ts';
 import { probeSource } from './stages/probe.ts';
 import { publishDocuments } from './stages/publish.ts';
+import { receiptOf } from './stages/receipt.ts';
+import { sampleQuality } from './stages/sample-quality.ts';
 import { makeSheets } from './stages/storyboard.ts';
 import { extractSubtitles } from './stages/subtitles.ts';
 import { withTrial } from './stages/trial.ts';
@@ -30,7 +40,7 @@ export type TaskOutcome =
   | { kind: 'imported'; sizeBytes: number }
   | { kind: 'planned'; summary: PlanSummary }
   | { kind: 'done'; mark: number }
-  | { kind: 'published'; presentation: Presentation };
+  | { kind: 'published'; presentation: Presentation; receipt: Receipt };
 
 export function runTask(
   context: TaskContext,
@@ -63,7 +73,8 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const info = await probeSource(source, scratch, limits, signal);
   const planned = planJob(info, claim.job.options);
   const instant = await judgeCopy(context, info, planned);
-  const plan = { ...planned, ...(instant && { instant }) };
+  // What can be played by a copy is to be playable within two seconds; a trial takes as long again.
+  const plan = instant ? { ...planned, instant } : await withTrial(context, planned, info.keyFrameSeconds);
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
   return { kind: 'planned', summary: summarize(stored) };
 }
@@ -104,7 +115,10 @@ async function finishJob(context: TaskContext): Promise<TaskOutcome> {
   const { presentation, documents } = packagePresentation(plan, facts);
   const certificate = await certify(context, plan, facts, documents);
   await publishDocuments(context, [...documents, { name: CERTIFICATE, body: JSON.stringify(certificate) }]);
-  return { kind: 'published', presentation };
+  // Not one of the documents: measured anew, the figures of another attempt are others.
+  const measured = receiptOf(plan, facts, await sampleQuality(context, plan));
+  const receipt = await storeOnce(context, context.claim.job.outputPrefix + RECEIPT, Receipt, measured);
+  return { kind: 'published', presentation, receipt };
 }
 
 async function makePictures(context: TaskContext, plan: Plan): Promise<Pictures> {

@@ -77,7 +77,7 @@ function report(ledger: TaskLedger, outcome: TaskOutcome): Promise<void> {
     case 'done':
       return ledger.reportDone(outcome.mark);
     case 'published':
-      return ledger.publish(outcome.presentation);
+      return ledger.publish(outcome.presentation, outcome.receipt);
   }
 }
 

@@ -37,7 +37,7 @@ export async function encodeAudio(context: TaskContext, plan: Plan, trackIndex: 
   let init: InitFacts | undefined;
 
   await using files = new AsyncDisposableStack();
-  await runEncoder<AudioPart>(
+  const { cpuSeconds } = await runEncoder<AudioPart>(
     context,
     audioCommand(plan, audio, { url: context.source.url, threads: context.threads }, path),
     {
@@ -57,7 +57,7 @@ export async function encodeAudio(context: TaskContext, plan: Plan, trackIndex: 
   if (!init) {
     throw new AppError('media_malformed', { detail: `The audio track "${audio.label}" holds no sound.` });
   }
-  return { version: 1, tracks: [{ stem, init, segments }] };
+  return { version: 1, tracks: [{ stem, init, segments }], cpuSeconds };
 }
 
 async function* parts(

@@ -44,14 +44,15 @@ export async function encodeChunk(context: TaskContext, plan: Plan, chunk: Plann
   for (let index = chunk.firstSegment; index < firstMissing; index++) {
     await Promise.all(rungs.map((rung) => recall(store, plan, rung, index)));
   }
-  if (firstMissing < endSegment) await encodeMissing(context, plan, chunk, store, rungs, firstMissing);
+  const cpuSeconds =
+    firstMissing < endSegment ? await encodeMissing(context, plan, chunk, store, rungs, firstMissing) : 0;
 
   const tracks = rungs.map(async ({ stem, init, segments }) => ({
     stem,
     init: init ?? (await store.storedInit(stem)),
     segments,
   }));
-  return { version: 1, tracks: await Promise.all(tracks) };
+  return { version: 1, tracks: await Promise.all(tracks), cpuSeconds };
 }
 
 async function recall(store: SegmentStore, plan: Plan, rung: Rung, index: number): Promise<void> {
@@ -60,6 +61,7 @@ async function recall(store: SegmentStore, plan: Plan, rung: Rung, index: number
   rung.segments.push(facts);
 }
 
+/** CPU seconds of the encoder. */
 async function encodeMissing(
   context: TaskContext,
   plan: Plan,
@@ -67,7 +69,7 @@ async function encodeMissing(
   store: SegmentStore,
   rungs: Rung[],
   firstMissing: number,
-): Promise<void> {
+): Promise<number> {
   const chunkFrames = chunkFrameRange(plan, chunk);
   const endSegment = chunk.firstSegment + chunk.segmentCount;
   const run: FrameRun = {
@@ -83,7 +85,7 @@ async function encodeMissing(
   await requireDisk(context.scratch, outputBytes(plan, run));
 
   await using files = new AsyncDisposableStack();
-  await runEncoder<SegmentOfRungs>(
+  const { cpuSeconds } = await runEncoder<SegmentOfRungs>(
     context,
     chunkCommand(plan, input, run, path, tilesPath),
     {
@@ -111,6 +113,7 @@ async function encodeMissing(
   );
   if (nextSegment < chunk.firstSegment + chunk.segmentCount) throw tooShort(plan, nextSegment);
   context.progress(chunkFrames.endFrame - chunkFrames.firstFrame);
+  return cpuSeconds;
 }
 
 /** The most that the rungs' files, which grow until the run ends, can come to. */
