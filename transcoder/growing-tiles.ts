@@ -23,7 +23,7 @@ export class GrowingTiles implements AsyncDisposable {
     for (;;) {
       const sizeBytes = sizeOfJpegs(this.#unread, count);
       if (sizeBytes !== undefined) {
-        const pictures = this.#unread.slice(0, sizeBytes);
+        const pictures = Uint8Array.from(this.#unread.subarray(0, sizeBytes));
         this.#unread = this.#unread.subarray(sizeBytes);
         return pictures;
       }

@@ -59,6 +59,30 @@ describe('a chunk', () => {
     ]);
   });
 
+  test('gives tiles of the smallest rung as its last output, on the grid of the whole video', () => {
+    const of = plan();
+    const withTiles = chunkCommand(
+      of,
+      INPUT,
+      { firstFrame: 180, endFrame: 540 },
+      ({ name }) => name,
+      't.mjpg',
+    );
+    expect(withTiles.filterGraph?.split(';').slice(-2)).toEqual([
+      '[s0]scale=426:240:flags=bicubic,setsar=1,split=2[v0][t]',
+      "[t]select='not(mod(n+0,60))',scale=240:136:flags=bicubic:" +
+        'in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,format=yuvj420p[tiles]',
+    ]);
+    expect(withTiles.outputs).toHaveLength(5);
+    expect(withTiles.outputs[4]).toMatchObject({ path: 't.mjpg' });
+    expect(optionOf(withTiles.outputs[4]!.options, '-frames:v')).toBe('6');
+    // A run that holds no frame of the grid has none.
+    const rare = { ...of, thumbnails: { ...of.thumbnails!, intervalFrames: 900 } };
+    const none = chunkCommand(rare, INPUT, { firstFrame: 180, endFrame: 540 }, ({ name }) => name, 't.mjpg');
+    expect(none.filterGraph).toBe(chunk(rare, 180, 540).filterGraph);
+    expect(none.outputs).toHaveLength(4);
+  });
+
   test('repeats every option for every output', () => {
     const lists = chunk(plan(), 180, 540).outputs.map(({ options }) => options);
     for (const [index, options] of lists.entries()) {
