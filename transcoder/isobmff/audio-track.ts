@@ -15,6 +15,8 @@ export type AudioFormat = AudioClock & {
   init: Uint8Array;
   /** Silent frames before the track's own first one. */
   leadFrames: number;
+  /** Frames at the track's own start that are left out: its edit list hides them, and decoding needs them not. */
+  droppedFrames: number;
   silentFrame: Uint8Array;
 };
 
@@ -25,6 +27,8 @@ export type AudioSegment = { index: number; firstFrame: number; frames: AacFrame
 
 /** Timestamps may stray this many frames from the track's own clock before a frame is added or dropped. */
 const STRAY_FRAMES = 2;
+/** Hidden frames that stay, so that the decoder is in step at the first one heard. */
+const PREROLL_FRAMES = 2;
 /** AAC-LC frames that decode to silence, by channel count. */
 const SILENT_FRAMES: Record<number, readonly number[]> = {
   1: [0x00, 0xc8, 0x00, 0x80, 0x23, 0x80],
@@ -42,7 +46,9 @@ export function audioFormat(writtenInit: Uint8Array, channels: number): AudioFor
   const { pauseSeconds, hiddenTicks } = readEditList(writtenInit);
   const pauseTicks = Math.round(pauseSeconds * timescale);
   const leadFrames = Math.ceil(pauseTicks / frameTicks);
-  const allHiddenTicks = hiddenTicks + leadFrames * frameTicks - pauseTicks;
+  // A recording cut without encoding hides all that lies before the cut, back to its last key picture.
+  const droppedFrames = Math.max(0, Math.floor(hiddenTicks / frameTicks) - PREROLL_FRAMES);
+  const allHiddenTicks = hiddenTicks + (leadFrames - droppedFrames) * frameTicks - pauseTicks;
   const silentFrame = SILENT_FRAMES[channels];
   if (!silentFrame) throw malformed(`There is no silent frame for ${channels} channels.`);
   return {
@@ -51,6 +57,7 @@ export function audioFormat(writtenInit: Uint8Array, channels: number): AudioFor
     frameTicks,
     hiddenTicks: allHiddenTicks,
     leadFrames,
+    droppedFrames,
     silentFrame: Uint8Array.from(silentFrame),
   };
 }
@@ -126,18 +133,20 @@ export async function assembleAudioSegment(
 
 async function* backToBack(
   fragments: AsyncIterable<Fragment>,
-  { frameTicks, leadFrames, silentFrame, timescale }: AudioFormat,
+  { frameTicks, leadFrames, droppedFrames, silentFrame, timescale }: AudioFormat,
 ): AsyncGenerator<AacFrame, void, void> {
   const silence: AacFrame = { sizeBytes: silentFrame.length, fileOffset: 'silence' };
   const mostFrames = Math.ceil((MEDIA_LIMITS.maxDurationSeconds * timescale) / frameTicks);
   let frames = 0;
+  let toDrop = droppedFrames;
   for (; frames < leadFrames && frames < mostFrames; frames++) yield silence;
 
   for await (const fragment of fragments) {
     let fileOffset = fragment.mdatOffset - fragment.moof.length + fragment.facts.dataOffset;
-    let ticks = fragment.facts.baseTicks + leadFrames * frameTicks;
+    let ticks = fragment.facts.baseTicks + (leadFrames - droppedFrames) * frameTicks;
     for (const sample of fragment.facts.samples) {
-      const ahead = Math.round(ticks / frameTicks) - frames;
+      const isDropped = toDrop-- > 0;
+      const ahead = isDropped ? -STRAY_FRAMES : Math.round(ticks / frameTicks) - frames;
       for (let missing = ahead >= STRAY_FRAMES ? ahead : 0; missing > 0 && frames < mostFrames; missing--) {
         yield silence;
         frames++;
