@@ -9,7 +9,8 @@ export function fileOf(files: StreamFiles, name: string): StreamFile {
 }
 
 export function copyOf(files: StreamFiles): StreamFiles {
-  return new Map([...files].map(([name, file]) => [name, { ...file, bytes: file.bytes.slice() }]));
+  // A Buffer's own slice() would share the bytes.
+  return new Map([...files].map(([name, file]) => [name, { ...file, bytes: new Uint8Array(file.bytes) }]));
 }
 
 /** @throws where the change changes nothing: a fault that is none proves nothing */
@@ -55,18 +56,24 @@ export function moveTime(bytes: Uint8Array, byTicks: number): Uint8Array {
 const NON_SYNC = 0x0101_0000;
 const SYNC = 0x0200_0000;
 
-/** Marks the key frame of the first fragment's first sample on sample `index` instead. */
-export function moveKeyFlag(bytes: Uint8Array, index: number): Uint8Array {
-  const { at, entryBytes, flagsAt, firstFlagsAt } = runLayout(bytes);
+/** Marks the first sample of the first fragment as no key frame, and the others as key frames where asked to. */
+export function moveKeyFlag(bytes: Uint8Array, { areOthersKeys }: { areOthersKeys: boolean }): Uint8Array {
+  const { at, flagsAt, firstFlagsAt } = runLayout(bytes);
   const view = viewOf(bytes);
-  if (firstFlagsAt !== undefined) view.setUint32(firstFlagsAt, NON_SYNC);
-  if (flagsAt === undefined) {
-    if (index > 0) throw new Error('the run has no flags of its own for each sample');
-    return bytes;
-  }
-  view.setUint32(at + flagsAt, NON_SYNC);
-  if (index > 0) view.setUint32(at + index * entryBytes + flagsAt, SYNC);
+  const first = firstFlagsAt ?? (flagsAt === undefined ? undefined : at + flagsAt);
+  if (first === undefined) throw new Error('the run says nothing of its first sample');
+  view.setUint32(first, NON_SYNC);
+  if (!areOthersKeys) return bytes;
+  const tfhd = requireBox(bytes, 'moof/traf/tfhd');
+  // The default flags are the last of its fields.
+  if (!(readFullBox(bytes, tfhd).flags & 0x20)) throw new Error('the fragment has no default flags');
+  view.setUint32(tfhd.end - 4, SYNC);
   return bytes;
+}
+
+/** The first fragment's run says one sample less than there is. */
+export function dropLastSample(bytes: Uint8Array): Uint8Array {
+  return setField(bytes, 'moof/traf/trun', 4, (count) => count - 1);
 }
 
 /** Shows sample `index` when the one before it is shown. */

@@ -4,18 +4,20 @@ import { readBaseTicks, readRun, readTrackHeader } from '../isobmff/fragment.ts'
 import type { Findings } from './findings.ts';
 import type { TrackInfo } from './init-tracks.ts';
 import type { HlsRendition } from './load-hls.ts';
+import { peakBps } from './measure.ts';
 import { isKeyNal, nalTypesOf } from './nal-units.ts';
-import { endSeconds, type Segment, sampleOf } from './presentation.ts';
+import { endSeconds, type Rendition, type Segment, sampleOf } from './presentation.ts';
 import type { ResourceLibrary } from './resource-library.ts';
 import { looksLikeTs } from './ts-packets.ts';
 import { readTsSegment } from './ts-segment.ts';
 
 const SAME_END_SECONDS = 0.5;
 const SAME_TIME_SECONDS = 0.02;
+const PEAK_SLACK = 1.001;
 
 export async function checkIFrames(
   findings: Findings,
-  { rendition, playlist }: HlsRendition,
+  { rendition, playlist, attributes }: HlsRendition,
   videoSeconds: number | undefined,
   library: ResourceLibrary,
   isDeep: boolean,
@@ -27,6 +29,8 @@ export async function checkIFrames(
     const problem = `The key frames last ${end.toFixed(3)} s, the video ${videoSeconds.toFixed(3)} s.`;
     findings.see('iframe-times', url, Math.abs(end - videoSeconds) <= SAME_END_SECONDS ? undefined : problem);
   }
+  if (attributes.BANDWIDTH !== undefined)
+    checkBandwidth(findings, rendition, playlist.targetSeconds, attributes.BANDWIDTH);
   const chosen = isDeep ? segments : sampleOf(rendition, 0).map((index) => segments[index]!);
   if (chosen.length < segments.length)
     findings.skip(
@@ -43,6 +47,19 @@ export async function checkIFrames(
     const problem = `The key frame is shown ${(time - first).toFixed(3)} s after the first, the playlist says ${segment.startSeconds.toFixed(3)} s.`;
     findings.see('iframe-times', segment.url, Math.abs(offBy) <= slack ? undefined : problem);
   }
+}
+
+function checkBandwidth(
+  findings: Findings,
+  { url, segments }: Rendition,
+  targetSeconds: number,
+  declared: string,
+): void {
+  const frames = segments.map(({ range, seconds }) => range && { sizeBytes: range.sizeBytes, seconds });
+  const peak = peakBps(frames, targetSeconds);
+  const isCovered = peak <= Number(declared) * PEAK_SLACK;
+  const problem = `BANDWIDTH is ${declared}, the peak of the key frames is ${Math.ceil(peak)} bit/s.`;
+  findings.see('iframe-bandwidth', url, isCovered ? undefined : problem);
 }
 
 /** @returns when the frame is shown, in seconds of its track */

@@ -29,6 +29,7 @@ export function checkMedia(findings: Findings, rendition: ReadRendition): void {
     if (previous) checkJoint(findings, previous, { segment, tracks: read.tracks });
     previous = { segment, tracks: read.tracks };
   }
+  checkNumbers(findings, rendition);
 }
 
 function checkDuration(findings: Findings, segment: Segment, track: TrackFacts, isLast: boolean): void {
@@ -59,7 +60,6 @@ function checkJoint(findings: Findings, before: Read, after: Read): void {
     const offBy = secondsApart(start, expected, track);
     const problem = `Track ${track.trackId} starts at ${start.toFixed(4)} s, not at ${expected.toFixed(4)} s (${declared.toFixed(3)} s into the stream).`;
     findings.see('tfdt-continuous', after.segment.url, offBy <= slack ? undefined : problem);
-    checkNumbers(findings, after.segment.url, earlier, track, isNext);
   }
 }
 
@@ -69,17 +69,17 @@ function jointSlack({ timescale, fragmentNumbers, sampleTicks }: TrackFacts): nu
   return fragmentNumbers ? usual : Math.max(usual, sampleTicks.greatest / timescale / 2);
 }
 
-/** Fragments count up through a track; some packagers begin anew in every segment. */
-function checkNumbers(
-  findings: Findings,
-  url: string,
-  earlier: TrackFacts,
-  track: TrackFacts,
-  isNext: boolean,
-): void {
-  const [one, two] = [earlier.fragmentNumbers, track.fragmentNumbers];
-  if (!one || !two || !isNext) return;
-  const isAnew = two.first === one.first;
-  const problem = `Its fragments are numbered from ${two.first}, those before it up to ${one.last}.`;
-  findings.see('fragment-order', url, two.first > one.last || isAnew ? undefined : problem);
+/** Fragments count up through a track, or, as some packagers have it, begin anew in every segment. */
+function checkNumbers(findings: Findings, { facts, segments, kind }: ReadRendition): void {
+  const numbered = segments.flatMap(({ index, url }) => {
+    const numbers = facts[index] && mainTrack(facts[index], kind)?.fragmentNumbers;
+    return numbers ? [{ url, ...numbers }] : [];
+  });
+  const isAnew = numbered.every(({ first }) => first === numbered[0]!.first);
+  for (const [position, { url, first }] of numbered.entries()) {
+    const before = numbered[position - 1];
+    if (!before) continue;
+    const problem = `Its fragments are numbered from ${first}, those before it up to ${before.last}.`;
+    findings.see('fragment-order', url, first > before.last || isAnew ? undefined : problem);
+  }
 }

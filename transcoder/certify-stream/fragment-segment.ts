@@ -35,7 +35,7 @@ export function readFragmentSegment(bytes: Uint8Array, infos: readonly TrackInfo
       readTraf({ bytes, moof: box, traf, number }, infos, found, report);
     }
   }
-  if (found.size === 0) throw malformed('The segment holds no fragment of a track of its init segment.');
+  if (found.size === 0 && problems.length === 0) throw malformed('The segment holds no fragment.');
   const notChecked: string[] = [];
   for (const { info, samples, numbers } of found.values()) {
     const outside = samples.findIndex(
