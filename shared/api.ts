@@ -57,17 +57,16 @@ export type VideoPatch = z.infer<typeof VideoPatch>;
 export const UploadMethod = z.enum(['single', 'multipart', 'presigned', 'tus']);
 export type UploadMethod = z.infer<typeof UploadMethod>;
 
+/** Lower-case hex SHA-256 of the whole file. */
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
 export const CreateUpload = z
   .object({
     filename: z.string().min(1).max(1024),
     sizeBytes: z.int().min(0),
     /** tus uploads are created at /v1/tus. */
     method: z.union([UploadMethod.exclude(['tus']), z.literal('auto')]).default('auto'),
-    /** Lower-case hex SHA-256 of the whole file. */
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .optional(),
+    sha256: Sha256.optional(),
     video: VideoInput.default({}),
   })
   .strict();
@@ -129,6 +128,7 @@ export const CreateImport = z
   .object({
     url: z.string().min(1).optional(),
     bucketKey: z.string().min(1).max(1024).optional(),
+    sha256: Sha256.optional(),
     video: VideoInput.default({}),
   })
   .strict()

@@ -26,6 +26,8 @@ export const PRESIGN_MAX_PARTS_PER_CALL = 50;
 export const PRESIGN_TTL_SECONDS = 15 * MINUTE_SECONDS;
 /** Of an upload nothing comes for: each part that arrives begins it anew. */
 export const UPLOAD_TTL_SECONDS = DAY_SECONDS;
+/** Of a tus upload that has not received a byte: its client may never have heard of it. */
+export const EMPTY_TUS_TTL_SECONDS = HOUR_SECONDS;
 /** R2 aborts a multipart upload a week after it began, whatever still comes.
  * https://developers.cloudflare.com/r2/objects/multipart-objects/ */
 export const UPLOAD_MAX_AGE_SECONDS = 7 * DAY_SECONDS;

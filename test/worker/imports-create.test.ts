@@ -4,9 +4,9 @@ import { MIB } from '../../shared/limits.ts';
 import { configOf } from '../../worker/env.ts';
 import { createImport } from '../../worker/uploads/create-import.ts';
 import { clientOf } from './api-client.ts';
-import { importAtWork, jobOf, URL_OF_FILM, videoOf } from './import-steps.ts';
-import { claim, clearTasks, env, mustClaim } from './ledger-fixtures.ts';
-import { videoBytes } from './upload-steps.ts';
+import { begin, importAtWork, jobOf, sendParts, URL_OF_FILM, videoOf } from './import-steps.ts';
+import { claim, clearTasks, env, mustClaim, told } from './ledger-fixtures.ts';
+import { sha256Of, videoBytes } from './upload-steps.ts';
 
 beforeEach(clearTasks);
 
@@ -68,6 +68,29 @@ describe('the creation of an import', () => {
     expect(await createImport(env, configOf(env), caller, input, jobId)).toEqual(made);
     const { videos } = await json<{ videos: unknown[] }>(200, 'GET', '/v1/videos');
     expect(videos).toHaveLength(1);
+  });
+
+  it('with a sha256 has it checked when the file is here, and in every further try', async () => {
+    const bytes = videoBytes(50_000);
+    const sha256 = await sha256Of(bytes);
+    const first = await importAtWork({ url: URL_OF_FILM, sha256 });
+    await told('fail', first.held.jobToken, { kind: 'media', code: 'import_unreachable', detail: 'No.' });
+    await first.client.json(202, 'POST', `/v1/jobs/${first.jobId}/retry`);
+    const held = await mustClaim();
+    expect(held.job.source).not.toHaveProperty('sha256');
+    await sendParts(held, await begin(held, { sizeBytes: bytes.length }), bytes);
+    await told('imported', held.jobToken, { sizeBytes: bytes.length });
+    expect(await mustClaim()).toMatchObject({ task: { kind: 'plan' }, job: { source: { sha256 } } });
+
+    const json = { url: URL_OF_FILM, sha256: sha256.toUpperCase() };
+    expect(await first.client.code('POST', '/v1/imports', { json })).toBe('invalid_request');
+  });
+
+  it('without a sha256 has none checked', async () => {
+    const { held } = await importAtWork();
+    await sendParts(held, await begin(held, { sizeBytes: 5000 }), videoBytes(5000));
+    await told('imported', held.jobToken, { sizeBytes: 5000 });
+    expect((await mustClaim()).job.source).not.toHaveProperty('sha256');
   });
 
   it('never shows the URL again', async () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { KIB, PREFLIGHT_PIECE_BYTES } from '../../shared/limits.ts';
 import { PreflightAnswer } from '../../shared/preflight-answer.ts';
 import { smallMp4 } from '../support/small-mp4.ts';
-import { clientOf } from './api-client.ts';
+import { clientOf, codeOf } from './api-client.ts';
+import { apiUnder } from './api-under.ts';
 
 const bodyOf = (bytes: Uint8Array) => ({ body: bytes as Uint8Array<ArrayBuffer> });
 const urlOf = (sizeBytes: number | string) => `/v1/preflight?sizeBytes=${sizeBytes}`;
@@ -53,6 +54,41 @@ describe('POST /v1/preflight', () => {
 
   it('plans by the deployment’s own segment length', async () => {
     expect(await ask(smallMp4({ pictures: 500 }))).toMatchObject({ durationSeconds: 20, segmentCount: 4 });
+  });
+
+  it('plans by what the video would be created with', async () => {
+    const client = await clientOf('uploader');
+    const file = smallMp4({ pictures: 500 });
+    const asked = (video: string) => `${urlOf(file.length)}&video=${encodeURIComponent(video)}`;
+    const ladder = [{ shortSidePixels: 120, maxBitrateBps: 200_000 }];
+    const plain = await client.json<PreflightAnswer>(200, 'POST', urlOf(file.length), bodyOf(file));
+    const json = JSON.stringify({ title: 'Any', segmentSeconds: 4, ladder });
+    const chosen = await client.json<PreflightAnswer>(200, 'POST', asked(json), bodyOf(file));
+    expect([plain.segmentCount, chosen.segmentCount]).toEqual([4, 5]);
+    expect(chosen.ladder?.map(({ name }) => name)).not.toEqual(plain.ladder?.map(({ name }) => name));
+    expect(await client.code('POST', asked('{"segmentSeconds":99}'), bodyOf(file))).toBe('invalid_request');
+    expect(await client.code('POST', asked('{'), bodyOf(file))).toBe('invalid_request');
+  });
+
+  it('is asked a number of times a minute, counted apart from creations', async () => {
+    const file = smallMp4();
+    const keys: string[] = [];
+    const limited = (isAllowed: boolean) => ({
+      RATE_LIMITS: 'on',
+      CREATE_LIMIT: {
+        limit: async ({ key }: { key: string }) => {
+          keys.push(key);
+          return { success: isAllowed };
+        },
+      },
+    });
+    const refused = await apiUnder(limited(false));
+    const answer = await refused.ask('POST', urlOf(file.length), bodyOf(file));
+    expect(answer.headers.get('Retry-After')).toBe('60');
+    expect(await codeOf(answer)).toBe('rate_limited');
+    expect(keys).toEqual([`preflight:${refused.ownerId}`]);
+    const allowed = await apiUnder(limited(true));
+    expect((await allowed.ask('POST', urlOf(file.length), bodyOf(file))).status).toBe(200);
   });
 
   it('is for those who may upload', async () => {

@@ -52,5 +52,5 @@ async function planOf(sql: string): Promise<string[]> {
 
 /** A scan of a partial index, or of a list handed in as JSON, reads only what is wanted. */
 function readsWholeTable(step: string): boolean {
-  return /^SCAN (videos|uploads|upload_parts|jobs|tasks|sessions|contents|outbox)$/.test(step);
+  return /^SCAN (videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|contents|outbox)$/.test(step);
 }

@@ -8,6 +8,7 @@ import { configOf, type Env } from '../../worker/env.ts';
 import { settleUpload } from '../../worker/uploads/complete.ts';
 import { uploadOf } from '../../worker/uploads/store.ts';
 import { clientOf } from './api-client.ts';
+import { handOver } from './hand-over.ts';
 import {
   complete,
   create,
@@ -25,11 +26,51 @@ import {
   videoBytes,
 } from './upload-steps.ts';
 
+describe.each([...METHODS, 'import'] as const)('a file handed over by %s', (method) => {
+  const bytes = videoBytes(sizeFor(method === 'import' ? 'multipart' : method));
+
+  it('ends as one job on exactly the bytes that were sent', async () => {
+    const { client, videoId, send, end } = await handOver(method, bytes);
+    await send();
+    const ended = await end();
+
+    expect(ended.videoId).toBe(videoId);
+    const [job, ...others] = await jobsOf(videoId);
+    expect(others).toEqual([]);
+    expect(job?.id).toBe(ended.jobId);
+    const [key, ...otherKeys] = await storedKeys(`sources/${videoId}/`);
+    expect(otherKeys).toEqual([]);
+    const stored = await env.MEDIA.get(key!);
+    expect(stored?.etag).toBe(job?.source_etag);
+    expect(await sha256Of(await stored!.arrayBuffer())).toBe(await sha256Of(bytes));
+    const video = await client.json<Video>(200, 'GET', `/v1/videos/${videoId}`);
+    expect(video).toMatchObject({ state: 'processing', job: { id: ended.jobId } });
+  });
+
+  it('answers a repeated end with the same job', async () => {
+    const { videoId, send, end } = await handOver(method, bytes);
+    await send();
+    const first = await end();
+    expect(await end()).toEqual(first);
+    expect((await jobsOf(videoId)).map(({ id }) => id)).toEqual([first.jobId]);
+  });
+
+  it('makes one job of ends that are said at once', async () => {
+    const { videoId, send, end } = await handOver(method, bytes);
+    await send();
+    const answers = await Promise.all(Array.from({ length: 4 }, end));
+    const jobs = await jobsOf(videoId);
+    expect(jobs).toHaveLength(1);
+    expect(answers).toEqual(answers.map(() => ({ videoId, jobId: jobs[0]!.id })));
+    expect(await storedKeys(`sources/${videoId}/`)).toHaveLength(1);
+  });
+});
+
 describe.each(METHODS)('an upload by method %s', (method) => {
   const sizeBytes = sizeFor(method);
   const bytes = videoBytes(sizeBytes);
 
-  it('ends as one job on exactly the bytes that were sent', async () => {
+  it('shows what has arrived, and its title in the library', async () => {
     const client = await clientOf('uploader');
     const created = await create(client, sizeBytes, { method });
     expect(created.method).toBe(method);
@@ -37,32 +78,8 @@ describe.each(METHODS)('an upload by method %s', (method) => {
     // tus has no word for completing: its last byte does.
     const state = method === 'tus' ? 'accepted' : 'receiving';
     expect(await statusOf(client, created)).toMatchObject({ state, receivedBytes: sizeBytes });
-
-    const { videoId, jobId } = await complete(client, created);
-
-    expect(videoId).toBe(created.videoId);
-    const [job, ...others] = await jobsOf(videoId);
-    expect(others).toEqual([]);
-    expect(job?.id).toBe(jobId);
-    const [key] = await storedKeys(`sources/${videoId}/`);
-    const stored = await env.MEDIA.get(key!);
-    expect(stored?.etag).toBe(job?.source_etag);
-    expect(await sha256Of(await stored!.arrayBuffer())).toBe(await sha256Of(bytes));
-    const video = await client.json<Video>(200, 'GET', `/v1/videos/${videoId}`);
-    expect(video).toMatchObject({
-      state: 'processing',
-      title: 'holiday',
-      job: { id: jobId, state: 'queued' },
-    });
-  });
-
-  it('answers a repeated completion with the same job', async () => {
-    const client = await clientOf();
-    const created = await create(client, sizeBytes, { method });
-    await sendAll(client, created, bytes);
-    const first = await complete(client, created);
-    expect(await complete(client, created)).toEqual(first);
-    expect(await jobsOf(created.videoId)).toHaveLength(1);
+    const video = await client.json<Video>(200, 'GET', `/v1/videos/${created.videoId}`);
+    expect(video.title).toBe('holiday');
   });
 
   it('has no second job in it for a request with an old picture of it', async () => {
@@ -74,16 +91,6 @@ describe.each(METHODS)('an upload by method %s', (method) => {
     const config = configOf(env as Env);
     expect(await settleUpload(env as Env, config, old, createLog())).toEqual(first);
     expect(await jobsOf(created.videoId)).toHaveLength(1);
-  });
-
-  it('makes one job of completions that arrive at once', async () => {
-    const client = await clientOf();
-    const created = await create(client, sizeBytes, { method });
-    await sendAll(client, created, bytes);
-    const answers = await Promise.all(Array.from({ length: 4 }, () => complete(client, created)));
-    const jobs = await jobsOf(created.videoId);
-    expect(jobs).toHaveLength(1);
-    expect(answers).toEqual(answers.map(() => ({ videoId: created.videoId, jobId: jobs[0]!.id })));
   });
 
   it('is not complete before the last part is there', async () => {

@@ -16,7 +16,7 @@ export async function jsonBody<T>(
   maxBytes = MAX_JSON_BYTES,
 ): Promise<T> {
   const bytes = await readBytes(c.req.raw, maxBytes);
-  return validated(schema, parseJson(new TextDecoder().decode(bytes)));
+  return validated(schema, parseJson(new TextDecoder().decode(bytes), 'body'));
 }
 
 /** @throws AppError `invalid_request`, each issue with its path. */
@@ -29,12 +29,13 @@ export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new AppError('invalid_request', { ...(detail && { detail }), extra: { issues } });
 }
 
-function parseJson(text: string): unknown {
+/** @throws AppError `invalid_request` naming `what` it is that is not JSON. */
+export function parseJson(text: string, what: string): unknown {
   if (text.trim() === '') return {};
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new AppError('invalid_request', { detail: 'The body is not JSON.', cause });
+    throw new AppError('invalid_request', { detail: `The ${what} is not JSON.`, cause });
   }
 }
 

@@ -59,9 +59,9 @@ export async function importAgain(db: D1Database, failedJobId: string, job: NewJ
   const results = await db.batch([
     db
       .prepare(
-        `INSERT INTO uploads (id, video_id, owner_id, method, filename, size_bytes, part_bytes, part_count, state,
-                              object_key, expires_at)
-         SELECT ?, u.video_id, u.owner_id, 'import', u.filename, 0, 0, 0, 'created', ?, unixepoch()
+        `INSERT INTO uploads (id, video_id, owner_id, method, filename, size_bytes, part_bytes, part_count, sha256,
+                              state, object_key, expires_at)
+         SELECT ?, u.video_id, u.owner_id, 'import', u.filename, 0, 0, 0, u.sha256, 'created', ?, unixepoch()
          FROM imports i JOIN uploads u ON u.id = i.upload_id JOIN videos v ON v.id = u.video_id
          WHERE i.job_id = ? AND v.source_key IS NULL AND v.state <> 'deleting'
            AND NOT EXISTS (SELECT 1 FROM jobs WHERE video_id = v.id AND state IN ('queued', 'running'))`,

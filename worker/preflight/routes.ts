@@ -1,23 +1,27 @@
 // POST /v1/preflight?sizeBytes=N: what would happen to a file, before a byte of it is uploaded. The body is the
 // file's first 256 KiB followed by its last 256 KiB; where the file is smaller than both, they may overlap, or
-// the body is the whole file. Nothing is stored.
+// the body is the whole file. `&video={"ladder":…}` asks for what the video would be created with. Nothing is stored.
 import { Hono } from 'hono';
+import { VideoInput } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { PREFLIGHT_PIECE_BYTES } from '../../shared/limits.ts';
 import { type Pieces, preflight } from '../../shared/preflight.ts';
 import type { PreflightAnswer } from '../../shared/preflight-answer.ts';
 import { requires } from '../http/auth.ts';
+import { parseJson, validated } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
+import { holdsPreflightRate } from '../http/creation-rate.ts';
 import { repeatable } from '../http/idempotency.ts';
 import { planOptionsOf } from '../jobs/plan-options.ts';
 
 export function preflightRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
 
-  app.post('/v1/preflight', requires('uploader'), repeatable, async (c) => {
+  app.post('/v1/preflight', requires('uploader'), repeatable, holdsPreflightRate, async (c) => {
     const sizeBytes = sizeOf(c.req.query('sizeBytes'));
+    const options = planOptionsOf(c.var.config, choicesOf(c.req.query('video')));
     const pieces = piecesIn(await readBody(c.req.raw), sizeBytes);
-    const answer: PreflightAnswer = await preflight(pieces, planOptionsOf(c.var.config, '{}'));
+    const answer: PreflightAnswer = await preflight(pieces, options);
     const { verdict, reasons, container, instant } = answer;
     c.var.log.info('preflight.answered', { verdict, reason: reasons[0]?.code, container, instant });
     return c.json(answer);
@@ -33,6 +37,13 @@ function sizeOf(text: string | undefined): number {
   throw new AppError('invalid_request', {
     detail: 'Say how large the whole file is: /v1/preflight?sizeBytes=12345.',
   });
+}
+
+/** The part of a VideoInput that the plan depends on, as `videos.options` would hold it. */
+function choicesOf(text: string | undefined): string {
+  if (text === undefined) return '{}';
+  const { ladder, segmentSeconds, preset } = validated(VideoInput, parseJson(text, 'video'));
+  return JSON.stringify({ ladder, segmentSeconds, preset });
 }
 
 function piecesIn(body: Uint8Array, sizeBytes: number): Pieces {

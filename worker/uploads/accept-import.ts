@@ -71,7 +71,8 @@ async function assemble(env: Env, upload: UploadRow, mark: number, sizeBytes: nu
 async function accept(db: D1Database, held: HeldTask, upload: UploadRow, object: R2Object): Promise<void> {
   const token = newToken();
   const isAccepted = taskGuard(held, token);
-  const source = [upload.object_key, object.etag, object.size];
+  // Nobody has seen all bytes in a row yet: the transcoder compares a declared hash before it publishes.
+  const source = [upload.object_key, object.etag, object.size, upload.sha256];
   const results = await db.batch<{ name: string }>([
     db
       .prepare(
@@ -86,12 +87,13 @@ async function accept(db: D1Database, held: HeldTask, upload: UploadRow, object:
       .bind(held.jobId, object.size, upload.id, ...isAccepted.params),
     db
       .prepare(
-        `UPDATE jobs SET source_key = ?, source_etag = ?, source_bytes = ? WHERE id = ? AND ${isAccepted.sql}`,
+        `UPDATE jobs SET source_key = ?, source_etag = ?, source_bytes = ?, source_sha256 = ?
+         WHERE id = ? AND ${isAccepted.sql}`,
       )
       .bind(...source, held.jobId, ...isAccepted.params),
     db
       .prepare(
-        `UPDATE videos SET source_key = ?, source_etag = ?, source_bytes = ?,
+        `UPDATE videos SET source_key = ?, source_etag = ?, source_bytes = ?, source_sha256 = ?,
            state = CASE state WHEN 'uploading' THEN 'processing' ELSE state END
          WHERE id = ? AND ${isAccepted.sql}`,
       )

@@ -22,7 +22,7 @@ export async function createImport(
   input: CreateImport,
   jobId: string = crypto.randomUUID(),
 ): Promise<CreatedImport> {
-  const { video } = input;
+  const { video, sha256 } = input;
   if (video.protection !== undefined && video.protection !== 'none') {
     throw new AppError('protection_not_available', {
       detail: `Protection ${video.protection} is not offered here.`,
@@ -48,7 +48,7 @@ export async function createImport(
   await insertUpload(
     env.DB,
     config,
-    { uploadId, videoId, ownerId, method: 'import', filename, objectKey, video, ...parts },
+    { uploadId, videoId, ownerId, method: 'import', filename, objectKey, video, sha256, ...parts },
     createImportStatements(env.DB, job, uploadId, origin),
   );
   const made = await env.DB.prepare('SELECT video_id FROM jobs WHERE id = ?')

@@ -6,6 +6,7 @@ import { ImportBegin, ImportReport } from '../../shared/messages.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
+import { holdsCreationRate } from '../http/creation-rate.ts';
 import { idempotent, newId } from '../http/idempotency.ts';
 import { afterTransition, heldTask } from '../jobs/internal-routes.ts';
 import { drainOutbox } from '../jobs/outbox.ts';
@@ -14,7 +15,6 @@ import { jobOf } from '../jobs/store.ts';
 import { acceptImport } from './accept-import.ts';
 import { beginImport } from './begin-import.ts';
 import { createImport } from './create-import.ts';
-import { holdsCreationRate } from './creation-rate.ts';
 
 export function importRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();

@@ -2,7 +2,7 @@
 // bring it. Both or none, and only where the owner's quotas have room.
 import type { UploadMethod, VideoInput } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
-import { UPLOAD_TTL_SECONDS } from '../../shared/limits.ts';
+import { EMPTY_TUS_TTL_SECONDS, UPLOAD_TTL_SECONDS } from '../../shared/limits.ts';
 import { hasRoom, type QuotaLimits, refuseOverQuota } from './quota.ts';
 
 export type NewUpload = {
@@ -63,7 +63,7 @@ function videoStatement(db: D1Database, limits: QuotaLimits, upload: NewUpload):
   const { video } = upload;
   const room = hasRoom(limits, upload.ownerId, wantedBy(upload));
   const { ladder, segmentSeconds, preset, encoder } = video;
-  const options = { ladder, segmentSeconds, preset, encoder };
+  const options = { ladder, segmentSeconds, preset, encoder, loudness: video.loudness };
   return db
     .prepare(
       `INSERT INTO videos (id, owner_id, title, kind, content_id, visibility, protection, regions, tags, options, state)
@@ -89,7 +89,8 @@ function uploadStatement(db: D1Database, upload: NewUpload): D1PreparedStatement
       ...[upload.uploadId, upload.method, upload.filename],
       ...[upload.sizeBytes, upload.partSizeBytes, upload.partCount, upload.sha256 ?? null],
       ...[upload.tus?.isLengthDeferred ? 1 : 0, upload.tus?.metadata ?? null],
-      ...[upload.objectKey, upload.r2UploadId, UPLOAD_TTL_SECONDS, upload.videoId],
+      ...[upload.objectKey, upload.r2UploadId],
+      ...[upload.tus ? EMPTY_TUS_TTL_SECONDS : UPLOAD_TTL_SECONDS, upload.videoId],
     );
 }
 

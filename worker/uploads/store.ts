@@ -40,7 +40,7 @@ export type PartRow = {
 };
 
 /** What each sign of life adds to an upload's time. */
-export const PROLONGED = `expires_at = max(expires_at,
+const PROLONGED = `expires_at = max(expires_at,
   min(unixepoch() + ${UPLOAD_TTL_SECONDS}, created_at + ${UPLOAD_MAX_AGE_SECONDS}))`;
 
 const COLUMNS = '*, expires_at <= unixepoch() AS is_expired';
@@ -187,6 +187,18 @@ export async function beginCompletion(db: D1Database, upload: UploadRow): Promis
     .bind(upload.id, upload.owner_id)
     .run();
   return meta.changes === 1;
+}
+
+/** What bytes that are no part yet do for an upload: they keep it alive. @returns when it expires by now */
+export async function prolong(db: D1Database, upload: UploadRow): Promise<number> {
+  const row = await db
+    .prepare(
+      `UPDATE uploads SET ${PROLONGED}
+       WHERE id = ? AND owner_id = ? AND state IN ('created', 'receiving') RETURNING expires_at`,
+    )
+    .bind(upload.id, upload.owner_id)
+    .first<{ expires_at: number }>();
+  return row?.expires_at ?? upload.expires_at;
 }
 
 /** One compare-and-set. False when the upload was in none of the `from` states. */

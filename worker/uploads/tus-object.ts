@@ -7,8 +7,11 @@ import { requireOpen, type UploadRow } from './store.ts';
 import type { TusChunk } from './tus-headers.ts';
 import type { TusUpload } from './tus-upload.ts';
 
-/** Where an upload stands. The length is null while it is deferred; a job exists once everything is there. */
-export type TusState = { offset: number; lengthBytes: number | null; jobId?: string };
+/**
+ * Where an upload stands. The length is null while it is deferred; a job exists once everything is there. The time
+ * it expires is told where it has just changed.
+ */
+export type TusState = { offset: number; lengthBytes: number | null; jobId?: string; expiresAt?: number };
 
 export type TusReply<T> = { isOk: true; value: T } | { isOk: false; refusal: Refusal };
 

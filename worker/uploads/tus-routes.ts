@@ -4,11 +4,11 @@ import { AppError } from '../../shared/errors.ts';
 import { SECOND_MS } from '../../shared/limits.ts';
 import { requires } from '../http/auth.ts';
 import type { AppEnv } from '../http/context.ts';
+import { holdsCreationRate } from '../http/creation-rate.ts';
 import { idempotent, newId } from '../http/idempotency.ts';
 import { drainOutbox } from '../jobs/outbox.ts';
 import { abortUpload } from './abort.ts';
 import { createUpload } from './create.ts';
-import { holdsCreationRate } from './creation-rate.ts';
 import { type UploadRow, uploadOf } from './store.ts';
 import { readChunk, readCreation, sizeExceeded, type TusChunk } from './tus-headers.ts';
 import { lengthOf } from './tus-length.ts';
@@ -144,7 +144,8 @@ function answer(c: TusContext, status: 200 | 201 | 204, upload: UploadRow, state
   c.header('Reelay-Video-Id', upload.video_id);
   if (state) c.header('Upload-Offset', String(state.offset));
   if (state?.jobId === undefined) {
-    c.header('Upload-Expires', new Date(upload.expires_at * SECOND_MS).toUTCString());
+    const expiresAt = state?.expiresAt ?? upload.expires_at;
+    c.header('Upload-Expires', new Date(expiresAt * SECOND_MS).toUTCString());
   } else {
     c.header('Reelay-Job-Id', state.jobId);
     // Told again and again, it is sent once: the outbox is empty by then.

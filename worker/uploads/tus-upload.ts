@@ -10,7 +10,7 @@ import { createLog, errorFields, type Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
 import { settleUpload } from './complete.ts';
 import { discardLeftovers } from './discard.ts';
-import { failUpload, moveUpload, recordParts, type UploadRow, uploadOf } from './store.ts';
+import { failUpload, moveUpload, prolong, recordParts, type UploadRow, uploadOf } from './store.ts';
 import { sizeExceeded, TUS_MAX_BYTES, type TusChunk } from './tus-headers.ts';
 import { HeldBytes } from './tus-held-bytes.ts';
 import { Intake } from './tus-intake.ts';
@@ -154,7 +154,8 @@ export class TusUpload extends DurableObject<Env> {
     const { offset } = this.#held;
     if (offset === lengthBytes) return this.#finish(upload);
     await this.#flushIfPossible(upload);
-    return { offset, lengthBytes };
+    if (offset === chunk.offset) return { offset, lengthBytes };
+    return { offset, lengthBytes, expiresAt: await prolong(this.env.DB, upload) };
   }
 
   /** The row as it is now that the turn is ours. @throws AppError when it takes no more bytes. */
