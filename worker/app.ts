@@ -20,6 +20,7 @@ import { uploadRoutes } from './uploads/routes.ts';
 import { tusRoutes } from './uploads/tus-routes.ts';
 import { requireTusVersion, tusHeaders } from './uploads/tus-wire.ts';
 import { videoRoutes } from './videos/routes.ts';
+import { subtitleRoutes } from './videos/subtitle-routes.ts';
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -37,6 +38,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', importRoutes());
   app.route('/', preflightRoutes());
   app.route('/', videoRoutes());
+  app.route('/', subtitleRoutes());
   app.route('/', jobRoutes());
   app.route('/', playRoutes());
   app.route('/', watchRoutes());

@@ -14,7 +14,7 @@ export const KEYS = parseSigningKeys(env.SIGNING_KEYS as string);
 
 const HEIGHTS = [240, 480, 720];
 const SEGMENTS = [0, 1, 2].map((index) => ({ sizeBytes: 1000, durationTicks: 100, startTicks: index * 100 }));
-const VIDEO: VideoTrack[] = HEIGHTS.map((height) => ({
+export const VIDEO: VideoTrack[] = HEIGHTS.map((height) => ({
   stem: videoStem(`${height}p`),
   name: `${height}p`,
   timescale: 25,
@@ -29,7 +29,7 @@ const VIDEO: VideoTrack[] = HEIGHTS.map((height) => ({
   height,
   fps: { num: 25, den: 1 },
 }));
-const AUDIO: AudioTrack[] = [
+export const AUDIO: AudioTrack[] = [
   {
     stem: audioStem('en'),
     name: 'en',

@@ -32,6 +32,7 @@ async function begin(video: PublishedVideo): Promise<string | undefined> {
     outputPrefix: video.prefix,
     ttlSeconds: 60,
     maxRung: undefined,
+    manifestRevision: 0,
   });
   return expiresAt === undefined ? undefined : id;
 }

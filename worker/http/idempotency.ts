@@ -19,7 +19,7 @@ import { claimKey, freeKey, type KeyClaim, type KeyRow, keepKey, yieldKey } from
 export type Replay = (c: Context<AppEnv>, resourceId: string) => Response | Promise<Response>;
 
 /** Of the largest body such a request may have; each route has a bound of its own below it. */
-const MAX_BODY_BYTES = MIB;
+const MAX_BODY_BYTES = 2 * MIB;
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
 /** For a POST that makes something. Its handler gives the thing the id {@link newId}. */

@@ -1,6 +1,13 @@
 // The path of a playback URL, `/p/{token}/{objectKey}`. Read from the raw pathname and never decoded: our keys
 // need no escapes, so whatever carries one is not ours.
-import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER, PREVIEW, STORYBOARD } from '../../shared/object-keys.ts';
+import {
+  CHAPTERS,
+  DASH_MANIFEST,
+  MASTER_PLAYLIST,
+  POSTER,
+  PREVIEW,
+  STORYBOARD,
+} from '../../shared/object-keys.ts';
 
 export type MediaPath = { token: string; key: string };
 
@@ -26,13 +33,25 @@ const FIXED_NAMES: ReadonlySet<string> = new Set([
   POSTER,
   STORYBOARD,
   PREVIEW,
+  CHAPTERS,
 ]);
 const TRACK_FILE = /^(?:stream_\d{1,4}p|audio_[A-Za-z0-9_-]{1,64})(?:\.m3u8|_init\.mp4|_\d{3,6}\.m4s)$/;
 const PICTURE_FILE = /^(?:stream_\d{1,4}p_iframes\.m3u8|thumb_\d{3,6}\.jpg)$/;
 
+const TEXT_FILE = /^subtitles_[A-Za-z0-9_-]{1,64}\.(?:vtt|m3u8)$/;
+/** Manifests that know of subtitles which came later. */
+const REVISED_MANIFEST = /^(?:master_r[1-9]\d{0,8}\.m3u8|manifest_r[1-9]\d{0,8}\.mpd)$/;
+
 /** Whether viewers may read a file of this name: what a player needs, and not, say, the certificate. */
 export function isMediaName(name: string): boolean {
-  return FIXED_NAMES.has(name) || TRACK_FILE.test(name) || PICTURE_FILE.test(name);
+  return (
+    [TRACK_FILE, PICTURE_FILE, TEXT_FILE, REVISED_MANIFEST].some((form) => form.test(name)) ||
+    FIXED_NAMES.has(name)
+  );
+}
+
+export function isPlaylistName(name: string): boolean {
+  return name.endsWith('.m3u8');
 }
 
 /** `stream_720p_003.m4s` belongs to rung 720; undefined for a file of no video rung. */

@@ -1,7 +1,7 @@
 // A viewer's quality cap. The request names a height; the token carries the highest rung that stays within it
 // (`maxHeight` in its claims), so that the media path judges a file by its name alone.
 import type { RenditionInfo } from '../../shared/api.ts';
-import { DASH_MANIFEST, MASTER_PLAYLIST, videoStem } from '../../shared/object-keys.ts';
+import { videoStem } from '../../shared/object-keys.ts';
 import { rungOf } from './path.ts';
 
 /** The highest rung allowed under `maxHeight` pixels, never less than the lowest; undefined when all are. */
@@ -25,12 +25,16 @@ export function isWithinCap(name: string, maxRung: number | undefined): boolean 
 
 /** Whether a file lists rungs and must be filtered for a capped token. */
 export function listsRungs(name: string): boolean {
-  return name === MASTER_PLAYLIST || name === DASH_MANIFEST;
+  return /^master(?:_r\d+)?\.m3u8$/.test(name) || isMpd(name);
 }
 
 /** The manifest `name` without the rungs above `maxRung`. */
 export function withoutHigherRungs(name: string, manifest: string, maxRung: number): string {
-  return name === DASH_MANIFEST ? filterMpd(manifest, maxRung) : filterMaster(manifest, maxRung);
+  return isMpd(name) ? filterMpd(manifest, maxRung) : filterMaster(manifest, maxRung);
+}
+
+function isMpd(name: string): boolean {
+  return name.endsWith('.mpd');
 }
 
 function filterMaster(playlist: string, maxRung: number): string {

@@ -2,7 +2,7 @@
 // left in R2 they say where.
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
-import { sourcePrefix, workPrefix } from '../../shared/object-keys.ts';
+import { instantPrefix, sourcePrefix, workPrefix } from '../../shared/object-keys.ts';
 import { isTerminal } from '../../shared/states.ts';
 import { configOf, type Env } from '../env.ts';
 import { cancelJobsStatements } from '../jobs/cancel.ts';
@@ -102,7 +102,10 @@ async function deleteObjects(env: Env, videoId: string): Promise<boolean> {
     .all<{ id: string; output_prefix: string }>();
   const prefixes = [
     sourcePrefix(videoId),
-    ...jobs.results.flatMap((job) => [workPrefix(job.id), job.output_prefix]),
+    ...jobs.results.flatMap((job) => [
+      ...[workPrefix(job.id), job.output_prefix],
+      instantPrefix(job.output_prefix),
+    ]),
   ];
   for (const prefix of prefixes) {
     if (!(await deletePrefix(env.MEDIA, prefix, LISTS_PER_PREFIX))) return false;
@@ -130,7 +133,10 @@ function removeStatements(db: D1Database, videoId: string): D1PreparedStatement[
      ON CONFLICT (owner_id, day) DO UPDATE SET bytes = bytes + excluded.bytes`,
     'DELETE FROM upload_parts WHERE upload_id IN (SELECT id FROM uploads WHERE video_id = ?)',
     'DELETE FROM uploads WHERE video_id = ?',
+    'DELETE FROM subtitles WHERE video_id = ?',
     'DELETE FROM tasks WHERE job_id IN (SELECT id FROM jobs WHERE video_id = ?)',
+    'DELETE FROM stale_generations WHERE job_id IN (SELECT id FROM jobs WHERE video_id = ?)',
+    'DELETE FROM growths WHERE video_id = ?',
     'DELETE FROM jobs WHERE video_id = ?',
     `DELETE FROM videos WHERE id = ? AND state = 'deleting'`,
   ].map((sql) => db.prepare(sql).bind(videoId));

@@ -1,9 +1,12 @@
 // A video row as the API shows it.
 import type { Job, Video } from '../../shared/api.ts';
 import { Presentation } from '../../shared/messages.ts';
+import type { SubtitleInfo } from '../../shared/subtitle-api.ts';
 import type { VideoRow } from './store.ts';
 
-export function renderVideo(row: VideoRow, job?: Job): Video {
+/** `uploaded` are the subtitles that came after the file. */
+export function renderVideo(row: VideoRow, job?: Job, uploaded: SubtitleInfo[] = []): Video {
+  const { subtitles: ofFile = [], ...published } = presentationOf(row);
   return {
     id: row.id,
     ownerId: row.owner_id,
@@ -15,8 +18,8 @@ export function renderVideo(row: VideoRow, job?: Job): Video {
     state: row.state,
     regions: JSON.parse(row.regions),
     tags: JSON.parse(row.tags),
-    ...presentationOf(row),
-    subtitles: [],
+    ...published,
+    subtitles: [...ofFile, ...uploaded],
     ...(job && { job }),
     ...(row.error_code !== null && { error: { code: row.error_code, detail: row.error_detail ?? '' } }),
     createdAt: rfc3339(row.created_at),
@@ -24,12 +27,10 @@ export function renderVideo(row: VideoRow, job?: Job): Video {
   };
 }
 
-type Published = Pick<
-  Video,
-  'durationSeconds' | 'width' | 'height' | 'frameRate' | 'sizeBytes' | 'renditions' | 'audio'
->;
+type Published = Omit<Presentation, 'hasPoster' | 'hasStoryboard' | 'hasPreview'>;
+type Shown = Published | Pick<Published, 'renditions' | 'audio' | 'subtitles'>;
 
-function presentationOf(row: VideoRow): Published {
+function presentationOf(row: VideoRow): Shown {
   if (row.presentation === null) return { renditions: [], audio: [] };
   const presentation = Presentation.parse(JSON.parse(row.presentation));
   const { hasPoster: _, hasStoryboard: __, hasPreview: ___, ...published } = presentation;

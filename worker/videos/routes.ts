@@ -16,6 +16,7 @@ import { cursorOf, ListQuery, readCursor } from './list.ts';
 import { renderVideo } from './render.ts';
 import { sourceResponse } from './source.ts';
 import { listVideos, noSuchVideo, sourceFilename, updateVideo, type VideoRow, videoOf } from './store.ts';
+import { subtitlesOf } from './subtitle-store.ts';
 import { transcodeAgain } from './transcode.ts';
 
 export function videoRoutes(): Hono<AppEnv> {
@@ -30,16 +31,14 @@ export function videoRoutes(): Hono<AppEnv> {
     const rows = await listVideos(c.env.DB, c.var.caller.ownerId, { ...filter, limit: limit + 1 });
     const page = rows.slice(0, limit);
     // As the ledger has them: the rooms of a hundred jobs are not asked for one page.
-    const jobs = await latestJobsOf(
-      c.env.DB,
-      page.map((row) => row.id),
-    );
+    const ids = page.map((row) => row.id);
+    const [jobs, subtitles] = await Promise.all([latestJobsOf(c.env.DB, ids), subtitlesOf(c.env.DB, ids)]);
     const jobOf = (row: VideoRow) => {
       const job = jobs.get(row.id);
       return job && renderJob(job);
     };
     const list: VideoList = {
-      videos: page.map((row) => renderVideo(row, jobOf(row))),
+      videos: page.map((row) => renderVideo(row, jobOf(row), subtitles.get(row.id))),
       ...(rows.length > limit && { nextCursor: cursorOf(page.at(-1)!) }),
     };
     return c.json(list);
@@ -91,6 +90,10 @@ function ownVideo(c: Context<AppEnv, '/v1/videos/:id'>): Promise<VideoRow> {
 }
 
 async function withJob(c: Context<AppEnv>, row: VideoRow): Promise<Video> {
-  const job = await latestJobOf(c.env.DB, row.id);
-  return renderVideo(row, job ? renderJob(job, await liveProgress(c.env, job, c.var.log)) : undefined);
+  const [job, subtitles] = await Promise.all([
+    latestJobOf(c.env.DB, row.id),
+    subtitlesOf(c.env.DB, [row.id]),
+  ]);
+  const rendered = job ? renderJob(job, await liveProgress(c.env, job, c.var.log)) : undefined;
+  return renderVideo(row, rendered, subtitles.get(row.id));
 }
