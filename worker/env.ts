@@ -10,6 +10,7 @@ import {
   MINUTE_SECONDS,
   TIB,
 } from '../shared/limits.ts';
+import { TargetLufs } from '../shared/loudness.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
 import type { TusUpload } from './uploads/tus-upload.ts';
@@ -77,6 +78,8 @@ const Config = z
     ENCODER_PRESET: EncoderPreset.default('veryfast'),
     /** The encoder of videos that ask for none; h264_nvenc needs transcoders with a GPU. */
     ENCODER: VideoEncoder.default('libx264'),
+    /** EBU R128 loudness of videos that ask for none; left alone where it is absent. */
+    LOUDNESS_LUFS: z.coerce.number().pipe(TargetLufs).optional(),
     /** JSON rows of the ladder for videos that bring none: [{"shortSidePixels":720,"maxBitrateBps":2800000}]. */
     LADDER: z
       .string()

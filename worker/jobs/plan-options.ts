@@ -13,6 +13,7 @@ export function planOptionsOf(
     preset: config.ENCODER_PRESET,
     encoder: config.ENCODER,
     ...(config.LADDER && { ladder: config.LADDER }),
+    ...(config.LOUDNESS_LUFS !== undefined && { loudness: { targetLufs: config.LOUDNESS_LUFS } }),
   };
   return PlanOptions.parse({ ...defaults, ...JSON.parse(stored), ...overrides });
 }
