@@ -43,6 +43,8 @@ export default defineConfig(async () => {
             include: ['test/worker/**/*.test.ts'],
             globalSetup: ['test/support/studio-folder.ts'],
             setupFiles: ['test/worker/setup.ts'],
+            // Long enough that a busy machine decides nothing.
+            testTimeout: 30_000,
           },
         },
         {
