@@ -2,6 +2,7 @@
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { VideoEncoder } from '../shared/encoder.ts';
 import { GIB } from '../shared/limits.ts';
 
 const Url = z.url().transform((url) => url.replace(/\/+$/, ''));
@@ -31,6 +32,8 @@ const TranscoderEnv = z.object({
   HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   HEALTH_HOST: z.string().default('127.0.0.1'),
   FFMPEG_PATH: z.string().default('ffmpeg'),
+  /** An encoder beside libx264 that this machine is to have; a transcoder that has it not refuses to start. */
+  ENCODER: VideoEncoder.default('libx264'),
   /** The queue is asked this often right after work, and ever less often when there is none. */
   POLL_MIN_MS: z.coerce.number().min(10).default(250),
   POLL_MAX_MS: z.coerce.number().min(10).default(5000),

@@ -6,6 +6,7 @@ import { sizeCapacity, thisMachine } from './capacity.ts';
 import { startConsumer } from './consumer.ts';
 import { parseEnv, type TranscoderEnv } from './env.ts';
 import { encoderProfile } from './ffmpeg/build.ts';
+import { checkEncoder } from './ffmpeg/encoder-check.ts';
 import { useFfmpeg } from './ffmpeg/run.ts';
 import { startHealthServer } from './health.ts';
 import { createLedgerClient } from './ledger-client.ts';
@@ -26,9 +27,10 @@ async function main(env: TranscoderEnv): Promise<void> {
     ...(env.SLOTS !== undefined && { slots: env.SLOTS }),
     ...(env.MEMORY_GB !== undefined && { memoryGb: env.MEMORY_GB }),
   });
-  const { profile, version } = await encoderProfile(capacity.threads);
   const scratchRoot = join(env.SCRATCH_DIR, env.WORKER_ID.replaceAll(/[^A-Za-z0-9_-]/g, '_'));
   await emptyScratchRoot(scratchRoot);
+  const { encoders, fingerprint } = await checkEncoder(env.ENCODER, scratchRoot, capacity.limits);
+  const { profile, version } = await encoderProfile(capacity.threads, fingerprint);
   const sourceCaches = createSourceCaches({
     directory: scratchRoot,
     cacheBytes: env.SOURCE_CACHE_BYTES,
@@ -47,7 +49,7 @@ async function main(env: TranscoderEnv): Promise<void> {
         queueId: env.QUEUE_ID,
         token: env.QUEUE_TOKEN,
       }),
-      identity: { workerId: env.WORKER_ID, profile },
+      identity: { workerId: env.WORKER_ID, profile, encoders },
       slots: capacity.slots,
       pollMinMs: env.POLL_MIN_MS,
       pollMaxMs: env.POLL_MAX_MS,
@@ -73,6 +75,7 @@ async function main(env: TranscoderEnv): Promise<void> {
   log.info('transcoder.started', {
     ffmpeg: version,
     profile,
+    encoders,
     slots: capacity.slots,
     threads: capacity.threads,
   });

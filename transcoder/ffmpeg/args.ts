@@ -24,6 +24,12 @@ export const GLOBAL_OPTIONS = ['-nostdin', '-y', '-v', 'error'];
 /** Nothing of the source's metadata (places, devices, names) and nothing of the encoder's build is written. */
 export const ANONYMOUS = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'];
 
+/** One fragment per GOP, each at its own time, and nothing that is known only at the end. */
+export const MP4_OPTIONS = [
+  ...['-f', 'mp4', '-movflags'],
+  '+cmaf+empty_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer',
+];
+
 /**
  * What hardens every read of a source, for ffmpeg and ffprobe alike: the demuxer is forced, and it may open
  * neither another format, nor another protocol than the one the source is served by, nor an unlisted decoder.
@@ -71,6 +77,7 @@ export function chunkCommand(
       // Last: ffmpeg's count of frames is that of its first output.
       ...(tilesPath && tiles > 0 ? [{ options: tileOutputOptions(tiles), path: tilesPath }] : []),
     ],
+    ...(plan.encoder.codec === 'libx264' ? {} : { usesGpu: true }),
   };
 }
 
@@ -96,6 +103,13 @@ export function gridOfRun(plan: Plan, run: FrameRun): { startSeconds: string; he
   };
 }
 
+/**
+ * Sound at the times its frames have. A hole from 40 ms on is filled at once, a drift above 20 ms is stretched away;
+ * below that it is the rounding of containers, and following it would only wobble the pitch. Without `flags=res` the
+ * first stretching starts the resampler anew, which puts the silence before `first_pts` there once more.
+ */
+const FRAME_TIMES_KEPT = 'aresample=async=1000:min_comp=0.02:min_hard_comp=0.04:first_pts=0:flags=res';
+
 /** A whole audio track as fragmented MP4 with small fragments and one edit that hides the encoder's priming. */
 export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path: string): FfmpegCommand {
   const layout = CHANNEL_LAYOUTS[audio.channels] ?? 'stereo';
@@ -106,7 +120,7 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
         // Silence before a late start and in holes; 44.1 kHz stays, anything else becomes the nearer of the two.
         ...[
           '-af',
-          `aresample=async=1000:first_pts=0,${loudnessFilters(plan, layout)}aformat=sample_rates=48000|44100:channel_layouts=${layout}`,
+          `${FRAME_TIMES_KEPT},${loudnessFilters(plan, layout)}aformat=sample_rates=48000|44100:channel_layouts=${layout}`,
         ],
         ...['-c:a', 'aac', '-b:a', String(audio.bitrateBps), '-flags:a', '+bitexact'],
       ];
@@ -171,8 +185,7 @@ function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, 
     ...colorTags(plan.color),
     ...ANONYMOUS,
     ...['-flags:v', '+bitexact', '-avoid_negative_ts', 'disabled', '-flush_packets', '1'],
-    ...['-f', 'mp4', '-movflags'],
-    '+cmaf+empty_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer',
+    ...MP4_OPTIONS,
   ];
 }
 

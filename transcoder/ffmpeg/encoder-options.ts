@@ -2,17 +2,22 @@
 import type { EncoderPreset, VideoEncoder } from '../../shared/encoder.ts';
 import type { Plan, PlannedRendition } from '../../shared/plan.ts';
 
-const OPTIONS: Record<VideoEncoder, (plan: Plan, rung: PlannedRendition, threads: number) => string[]> = {
+type EncoderChoice = Pick<Plan, 'encoder' | 'gopFrames'>;
+
+const OPTIONS: Record<
+  VideoEncoder,
+  (plan: EncoderChoice, rung: PlannedRendition, threads: number) => string[]
+> = {
   libx264: x264Options,
   h264_nvenc: nvencOptions,
 };
 
 /** Quality where there is room, the rung's cap where there is not, a key frame every GOP and nowhere else. */
-export function encoderOptions(plan: Plan, rung: PlannedRendition, threads: number): string[] {
+export function encoderOptions(plan: EncoderChoice, rung: PlannedRendition, threads: number): string[] {
   return OPTIONS[plan.encoder.codec](plan, rung, threads);
 }
 
-function x264Options(plan: Plan, rung: PlannedRendition, threads: number): string[] {
+function x264Options(plan: EncoderChoice, rung: PlannedRendition, threads: number): string[] {
   const gop = String(plan.gopFrames);
   return [
     ...['-c:v', 'libx264', '-preset', plan.encoder.preset, '-threads', String(threads)],
@@ -32,7 +37,7 @@ const NVENC_PRESETS: Record<EncoderPreset, string> = {
   slow: 'p7',
 };
 
-function nvencOptions(plan: Plan, rung: PlannedRendition): string[] {
+function nvencOptions(plan: EncoderChoice, rung: PlannedRendition): string[] {
   const gop = plan.gopFrames;
   return [
     ...['-c:v', 'h264_nvenc', '-preset', NVENC_PRESETS[plan.encoder.preset], '-tune', 'hq'],

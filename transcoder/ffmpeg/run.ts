@@ -18,6 +18,8 @@ export type FfmpegCommand = {
   inputs: { options: string[]; url: string }[];
   filterGraph?: string;
   outputs: { options: string[]; path: string }[];
+  /** A GPU's driver maps the address space by the terabyte, so that no limit may be set on it. */
+  usesGpu?: boolean;
 };
 
 export type FfmpegHandle = {
@@ -158,7 +160,7 @@ function fluentCommand(command: FfmpegCommand, options: FfmpegOptions, progressP
   });
   // Arguments before the first `-i` are the first that fluent prints, hence the sandbox's place.
   const leading = [
-    ...sandboxArguments(tools.ffmpeg, options.limits, availableParallelism()),
+    ...sandboxArguments(tools.ffmpeg, options.limits, availableParallelism(), command),
     '-progress',
     progressPath,
     '-nostats',

@@ -11,11 +11,17 @@ export const SANDBOX_PATH = fileURLToPath(new URL('./sandbox.sh', import.meta.ur
 const ADDRESS_SPACE_HEADROOM_BYTES = 2 * GIB;
 
 /** Leading arguments of the sandbox; the tool's own follow. */
-export function sandboxArguments(tool: string, limits: RunLimits, cores: number): string[] {
+export function sandboxArguments(
+  tool: string,
+  limits: RunLimits,
+  cores: number,
+  { usesGpu = false } = {},
+): string[] {
   const addressSpaceBytes = limits.memoryBytes + ADDRESS_SPACE_HEADROOM_BYTES;
   return [
     `--tool=${tool}`,
-    `--address-space-kib=${Math.ceil(addressSpaceBytes / KIB)}`,
+    // Without it the runner's own watch on the resident size is left.
+    ...(usesGpu ? [] : [`--address-space-kib=${Math.ceil(addressSpaceBytes / KIB)}`]),
     // The wall limit is the runner's; this ends a process that its runner lost sight of.
     `--cpu-seconds=${Math.ceil(limits.wallSeconds * cores) + 1}`,
     '--',

@@ -6,6 +6,7 @@ import { PlanOptions } from '../../shared/plan.ts';
 import { signToken } from '../../shared/sign.ts';
 import type { TaskKind } from '../../shared/states.ts';
 import type { Config } from '../env.ts';
+import { ENCODER_RULE, encodersOf, encodersSeenStatements } from './encoders.ts';
 import { type HeldTask, newToken } from './guard.ts';
 import { importOrderOf } from './imports.ts';
 
@@ -29,6 +30,7 @@ const CLAIM = `
     LEFT JOIN (SELECT rj.owner_id, count(*) AS running FROM tasks rt JOIN jobs rj ON rj.id = rt.job_id
                WHERE rt.state = 'running' GROUP BY rj.owner_id) busy ON busy.owner_id = j.owner_id
     WHERE t.state = 'ready' AND t.not_before <= unixepoch() AND j.state IN ('queued', 'running') AND ${PROFILE_RULE}
+      AND ${ENCODER_RULE}
     ORDER BY j.priority DESC,
       CASE t.kind WHEN 'plan' THEN 0 WHEN 'instant' THEN 1 ELSE 2 END,
       j.watched_until > unixepoch() DESC,
@@ -66,9 +68,12 @@ export async function claimTask(
 ): Promise<Claim | undefined> {
   const storage = storageAccess(config);
   const token = newToken();
+  const encoders = encodersOf(request);
   const isClaimed = `id = (SELECT job_id FROM tasks WHERE worker_id = ? AND state = 'running' AND token = ?)`;
   const results = await db.batch([
-    db.prepare(CLAIM).bind(request.workerId, config.LEASE_SECONDS, token, request.profile),
+    db
+      .prepare(CLAIM)
+      .bind(request.workerId, config.LEASE_SECONDS, token, request.profile, JSON.stringify(encoders)),
     db
       .prepare(
         `UPDATE jobs SET state = 'running', started_at = coalesce(started_at, unixepoch()),
@@ -78,6 +83,7 @@ export async function claimTask(
       )
       .bind(request.workerId, token, request.profile, request.workerId, token),
     db.prepare(`SELECT * FROM jobs WHERE ${isClaimed}`).bind(request.workerId, token),
+    ...encodersSeenStatements(db, encoders),
   ]);
   const task = results[0]?.results[0] as ClaimedTask | undefined;
   const job = results[2]?.results[0] as ClaimedJob | undefined;

@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { AppError, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
+import { errorFields } from '../../shared/log.ts';
 import {
   ClaimRequest,
   Commit,
@@ -19,9 +20,11 @@ import type { AppEnv } from '../http/context.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { type AttemptEnd, endAttempt } from './attempt.ts';
 import { claimTask, signJobToken } from './claim.ts';
+import { growJob } from './growth.ts';
 import type { HeldTask } from './guard.ts';
 import { commitPart } from './imports.ts';
 import { commitSegment, completeTask, heartbeat } from './ledger.ts';
+import { reviseBeforePublish, reviseManifests } from './manifest-revision.ts';
 import { drainOutbox } from './outbox.ts';
 import { publishJob } from './publish.ts';
 import { type Reaped, reapLapsed, reapWorker } from './reap.ts';
@@ -68,6 +71,7 @@ export function internalRoutes(): Hono<AppEnv> {
       ? await commitPart(c.env.DB, held, mark, part, config.LEASE_SECONDS)
       : await commitSegment(c.env.DB, held, mark, config.LEASE_SECONDS);
     c.executionCtx.waitUntil(reportDone(c.env, held.jobId, held.task, committed.framesDone, log));
+    if (!part) c.executionCtx.waitUntil(grow(c, held.jobId));
     return c.json({ mark: committed.mark });
   });
 
@@ -112,8 +116,11 @@ export function internalRoutes(): Hono<AppEnv> {
 
   app.post('/internal/publish', async (c) => {
     const held = await heldTask(c);
-    const { presentation } = await jsonBody(c, PublishReport);
-    await publishJob(c.env.DB, held, presentation);
+    const { presentation, receipt } = await jsonBody(c, PublishReport);
+    const revised = await reviseBeforePublish(c.env, held.jobId);
+    await publishJob(c.env.DB, held, presentation, receipt, revised?.revision);
+    // For subtitles that came in between.
+    if (revised) c.executionCtx.waitUntil(reviseManifests(c.env, revised.videoId));
     afterTransition(c, held, 'job.published', { sizeBytes: presentation.sizeBytes });
     return c.json({});
   });
@@ -173,7 +180,22 @@ function afterReaping(c: Context<AppEnv>, reaped: Reaped[]): void {
 
 async function spread(c: Context<AppEnv>, jobIds: string[]): Promise<void> {
   await Promise.all([
-    ...jobIds.map((jobId) => announceJob(c.env, jobId, c.var.log)),
+    ...jobIds.map(async (jobId) => {
+      if (!(await grow(c, jobId))) await announceJob(c.env, jobId, c.var.log);
+    }),
     drainOutbox(c.env, c.var.log),
   ]);
+}
+
+/** Whether the step has made the job playable, which its watchers then know. The cron looks again at what fails. */
+async function grow(c: Context<AppEnv>, jobId: string): Promise<boolean> {
+  const { config, log } = c.var;
+  try {
+    const isNews = await growJob(jobId, { db: c.env.DB, config, log });
+    if (isNews) await announceJob(c.env, jobId, log);
+    return isNews;
+  } catch (error) {
+    log.warn('growth.look_failed', { jobId, ...errorFields(error) });
+    return false;
+  }
 }

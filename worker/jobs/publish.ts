@@ -1,8 +1,10 @@
 // The end of a job with success: in one batch the job ends and the video's pointer moves to its generation.
 import { AppError } from '../../shared/errors.ts';
 import type { Presentation } from '../../shared/messages.ts';
+import type { Receipt } from '../../shared/receipt.ts';
 import { type HeldTask, newToken, taskGuard } from './guard.ts';
 import { currentOf } from './ledger.ts';
+import { supersedeStatement } from './stale-generations.ts';
 
 /**
  * Publishes the job of a held `finish` task. The pointer only moves forward: an older job that ends later
@@ -10,7 +12,13 @@ import { currentOf } from './ledger.ts';
  *
  * @throws AppError lease_lost where the attempt is over.
  */
-export async function publishJob(db: D1Database, held: HeldTask, presentation: Presentation): Promise<void> {
+export async function publishJob(
+  db: D1Database,
+  held: HeldTask,
+  presentation: Presentation,
+  receipt?: Receipt,
+  manifestRevision = 0,
+): Promise<void> {
   if (held.task !== 'finish') throw new AppError('lease_lost', { detail: 'Only the finish task publishes.' });
   const token = newToken();
   const isFinished = taskGuard(held, token);
@@ -24,19 +32,26 @@ export async function publishJob(db: D1Database, held: HeldTask, presentation: P
       .bind(token, held.jobId, held.epoch),
     db
       .prepare(
-        `UPDATE jobs SET state = 'succeeded', publish_token = ?, finished_at = unixepoch()
+        `UPDATE jobs SET state = 'succeeded', receipt = ?, publish_token = ?, finished_at = unixepoch()
          WHERE id = ? AND state = 'running' AND ${isFinished.sql}`,
       )
-      .bind(token, held.jobId, ...isFinished.params),
+      .bind(receipt ? JSON.stringify(receipt) : null, token, held.jobId, ...isFinished.params),
     db
       .prepare(
         `UPDATE videos SET state = 'ready', published_job = j.id, published_seq = j.seq, output_prefix = j.output_prefix,
-           presentation = ?, ready_at = coalesce(videos.ready_at, unixepoch()), error_code = NULL, error_detail = NULL
+           presentation = ?, manifest_revision = ?, ready_at = coalesce(videos.ready_at, unixepoch()), error_code = NULL, error_detail = NULL
          FROM jobs j
          WHERE j.id = ? AND videos.id = j.video_id AND videos.state <> 'deleting' AND videos.published_seq < j.seq
            AND ${isPublished}`,
       )
-      .bind(JSON.stringify(presentation), held.jobId, held.jobId, token),
+      .bind(JSON.stringify(presentation), manifestRevision, held.jobId, held.jobId, token),
+    // What is ready needs no copy any more; whoever plays it keeps what is there.
+    db
+      .prepare(
+        `UPDATE tasks SET state = 'cancelled', finished_at = unixepoch(), lease_until = 0, worker_id = NULL
+         WHERE job_id = ? AND kind = 'instant' AND state IN ('ready', 'running') AND ${isFinished.sql}`,
+      )
+      .bind(held.jobId, ...isFinished.params),
     // The client's own id follows its owner's newest upload; an older video published again does not take it back.
     db
       .prepare(
@@ -49,6 +64,7 @@ export async function publishJob(db: D1Database, held: HeldTask, presentation: P
              <= (SELECT created_at FROM videos WHERE id = excluded.video_id)`,
       )
       .bind(held.jobId, held.jobId, held.jobId, token),
+    supersedeStatement(db, held.jobId, { sql: isPublished, params: [held.jobId, token] }),
   ]);
   if (!results[0]?.results[0]) await currentOf(db, held, ['done']);
 }

@@ -2,6 +2,7 @@
 import type { ApiError, Job } from '../../shared/api.ts';
 import { PlanSummary } from '../../shared/messages.ts';
 import { type ImportDone, runningProgress } from '../../shared/progress.ts';
+import { Receipt } from '../../shared/receipt.ts';
 import type { JobRow } from './store.ts';
 
 /** What only the progress room knows: finer than segments, and how long it will take. */
@@ -23,6 +24,7 @@ export function renderJob(row: JobRow, live?: LiveProgress): Job {
     ...(row.started_at === null ? {} : { startedAt: rfc3339(row.started_at) }),
     ...(row.finished_at === null ? {} : { finishedAt: rfc3339(row.finished_at) }),
     timings: timingsOf(row),
+    ...(row.receipt === null ? {} : { receipt: Receipt.parse(JSON.parse(row.receipt)) }),
   };
 }
 

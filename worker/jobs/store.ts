@@ -24,6 +24,9 @@ export type JobRow = {
   started_at: number | null;
   finished_at: number | null;
   pruned_at: number | null;
+  receipt: string | null;
+  /** Whether something of it can be, or could be, watched before it ends. */
+  is_playable: number;
   tasks_total: number;
   tasks_done: number;
   frames_done: number;
@@ -42,8 +45,9 @@ export const DURABLE_FRAMES_SQL = `CASE WHEN t.state = 'done' THEN t.frames
 function selectJobs(condition: string): string {
   return `
     SELECT j.*,
-      count(t.name) AS tasks_total,
-      coalesce(sum(t.state = 'done'), 0) AS tasks_done,
+      EXISTS (SELECT 1 FROM growths g WHERE g.job_id = j.id AND g.closed_at IS NULL) AS is_playable,
+      coalesce(sum(t.kind <> 'instant'), 0) AS tasks_total,
+      coalesce(sum(t.state = 'done' AND t.kind <> 'instant'), 0) AS tasks_done,
       coalesce(sum(CASE WHEN t.kind = 'chunk' THEN ${DURABLE_FRAMES_SQL} END), 0) AS frames_done,
       max(CASE WHEN t.name = 'finish' THEN t.state END) AS finish_state,
       max(CASE WHEN t.name = 'import' THEN t.state END) AS import_state,

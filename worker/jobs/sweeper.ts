@@ -2,11 +2,15 @@
 // whose tickets were lost, and drops what nobody needs any more. A bounded amount of work per run.
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
-import type { Env } from '../env.ts';
+import { configOf, type Env } from '../env.ts';
+import { refuseUnserved } from './encoders.ts';
+import { growWaitingJobs } from './growth.ts';
 import { newToken } from './guard.ts';
+import { reviseStaleManifests } from './manifest-revision.ts';
 import { drainOutbox, ticketStatement } from './outbox.ts';
 import { reapLapsed } from './reap.ts';
 import { announceJob } from './room-client.ts';
+import { removeStaleGenerations } from './stale-generations.ts';
 import { wakeTranscoders } from './transcoder-container.ts';
 
 /** Work that has been ready this long gets another ticket: the first may be lost. */
@@ -24,11 +28,15 @@ export async function sweep(env: Env, log: Log): Promise<void> {
   // A drain that has sent something has woken them itself.
   if (sent === 0) await wakeTranscoders(env, log);
   const pruned = await pruneTasks(env.DB);
-  await Promise.all(
-    [...new Set(reaped.map((task) => task.jobId))].map((jobId) => announceJob(env, jobId, log)),
-  );
-  if (reaped.length + reticketed + sent + pruned > 0) {
-    log.info('sweep.done', { reaped: reaped.length, reticketed, sent, pruned });
+  const refused = await refuseUnserved(env.DB, configOf(env).ENCODER_WAIT_SECONDS);
+  for (const jobId of refused) log.warn('job.encoder_not_available', { jobId });
+  const playable = await growWaitingJobs({ db: env.DB, config: configOf(env), log });
+  const removed = await removeStaleGenerations(env, log);
+  await reviseStaleManifests(env, log);
+  const news = new Set([...reaped.map((task) => task.jobId), ...refused, ...playable]);
+  await Promise.all([...news].map((jobId) => announceJob(env, jobId, log)));
+  if (reaped.length + reticketed + sent + pruned + removed > 0) {
+    log.info('sweep.done', { reaped: reaped.length, reticketed, sent, pruned, removed });
   }
 }
 

@@ -36,7 +36,8 @@ export async function createImport(
   const videoId = crypto.randomUUID();
   const { ownerId } = caller;
   const objectKey = sourceKey(videoId, uploadId);
-  const choices = { ladder: video.ladder, segmentSeconds: video.segmentSeconds, preset: video.preset };
+  const { ladder, segmentSeconds, preset, encoder } = video;
+  const choices = { ladder, segmentSeconds, preset, encoder };
   const job = {
     ...{ jobId, videoId, ownerId },
     options: planOptionsOf(config, JSON.stringify(choices)),
