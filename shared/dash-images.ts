@@ -2,7 +2,7 @@
 // show while a viewer scrubs. Pure.
 import type { ImageTrack } from './manifest-tracks.ts';
 import { thumbnailTemplate } from './object-keys.ts';
-import { sheetCount, tilesPerSheet } from './storyboard.ts';
+import { tilesPerSheet } from './storyboard.ts';
 
 const TILE_SCHEME = 'http://dashif.org/guidelines/thumbnail_tile';
 
@@ -10,10 +10,8 @@ const TILE_SCHEME = 'http://dashif.org/guidelines/thumbnail_tile';
 export function imageSet(images: ImageTrack, id: number): string[] {
   const { columns, rows, tileWidth, tileHeight, timescale, tileTicks, bandwidthBps, stem } = images;
   const sheetTicks = tileTicks * tilesPerSheet(images);
-  // Without endNumber a player would ask for a sheet for sound that outlasts the pictures.
-  const template =
-    `timescale="${timescale}" duration="${sheetTicks}" startNumber="0" endNumber="${sheetCount(images) - 1}" ` +
-    `media="${thumbnailTemplate()}"`;
+  // No endNumber: mpd-parser takes it for a count.
+  const template = `timescale="${timescale}" duration="${sheetTicks}" startNumber="0" media="${thumbnailTemplate()}"`;
   const representation = `id="${stem}" bandwidth="${bandwidthBps}" width="${columns * tileWidth}" height="${rows * tileHeight}"`;
   return [
     `    <AdaptationSet id="${id}" contentType="image" mimeType="image/jpeg">`,

@@ -75,6 +75,7 @@ export const ImageTrack = z.object({
   timescale: z.int(),
   tileTicks: z.int(),
   tileCount: z.int(),
+  sheetCount: z.int(),
   bandwidthBps: z.int(),
 });
 export type ImageTrack = z.infer<typeof ImageTrack>;

@@ -87,7 +87,11 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
     warnings: subtitleWarnings(source),
     encoder: { codec: options.encoder ?? 'libx264', preset: options.preset },
     poster: { atSeconds: Math.min(endSeconds / 10, 30) },
-    thumbnails: planThumbnails(totalFrames, grid, renditions[0]!),
+    thumbnails: planThumbnails(
+      { totalFrames, durationSeconds: source.durationSeconds, fps },
+      grid,
+      renditions[0]!,
+    ),
   };
 }
 

@@ -19,10 +19,6 @@ export function tilesPerSheet({ columns, rows }: Pick<ImageTrack, 'columns' | 'r
   return columns * rows;
 }
 
-export function sheetCount(images: Pick<ImageTrack, 'columns' | 'rows' | 'tileCount'>): number {
-  return Math.ceil(images.tileCount / tilesPerSheet(images));
-}
-
 function tileUri(images: ImageTrack, tile: number): string {
   const { columns, tileWidth, tileHeight } = images;
   const place = tile % tilesPerSheet(images);

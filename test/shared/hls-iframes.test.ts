@@ -82,7 +82,7 @@ describe('an I-frame playlist', () => {
 
 describe('picture sheets in the MPD', () => {
   const images: ImageTrack = {
-    ...{ stem: 'thumb', tileWidth: 240, tileHeight: 136, columns: 2, rows: 2, tileCount: 6 },
+    ...{ stem: 'thumb', tileWidth: 240, tileHeight: 136, columns: 2, rows: 2, tileCount: 3, sheetCount: 1 },
     ...{ timescale: 30_000, tileTicks: 60_060, bandwidthBps: 99_000 },
   };
 
@@ -90,7 +90,7 @@ describe('picture sheets in the MPD', () => {
     const mpd = dashManifest({ video: [LOW], audio: [], subtitles: [], images });
     for (const part of [
       'contentType="image" mimeType="image/jpeg"',
-      'timescale="30000" duration="240240" startNumber="0" endNumber="1" media="thumb_$Number%03d$.jpg"',
+      'timescale="30000" duration="240240" startNumber="0" media="thumb_$Number%03d$.jpg"',
       '<Representation id="thumb" bandwidth="99000" width="480" height="272">',
       '<EssentialProperty schemeIdUri="http://dashif.org/guidelines/thumbnail_tile" value="2x2"/>',
     ]) {

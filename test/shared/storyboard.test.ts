@@ -1,21 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import type { ImageTrack } from '../../shared/manifest-tracks.ts';
 import { planThumbnails, tilesWithin } from '../../shared/plan-thumbnails.ts';
-import { sheetCount, storyboardVtt } from '../../shared/storyboard.ts';
+import { storyboardVtt } from '../../shared/storyboard.ts';
 
 const GRID = { gopFrames: 60, segmentFrames: 180, segmentCount: 1 };
 const WIDE = { width: 426, height: 240 };
 const minutes = (count: number) => count * 60 * 30;
 
+/** The plan of so many frames at 30 per second, with sound that lasts `outlastsSeconds` longer. */
+const planned = (totalFrames: number, picture = WIDE, outlastsSeconds = 0) => {
+  const durationSeconds = totalFrames / 30 + outlastsSeconds;
+  return planThumbnails({ totalFrames, durationSeconds, fps: { num: 30, den: 1 } }, GRID, picture);
+};
+
 describe('planning thumbnails', () => {
   it('takes one per key picture of a short video, one per segment of a long one, fewer of a very long one', () => {
-    const intervals = [1, 10, 11, 120, 12 * 60].map((count) => {
-      const { intervalFrames, tileCount } = planThumbnails(minutes(count), GRID, WIDE);
+    const intervals = [1, 9, 11, 120, 12 * 60].map((count) => {
+      const { intervalFrames, tileCount } = planned(minutes(count));
       return [intervalFrames, tileCount];
     });
     expect(intervals).toEqual([
       [60, 30],
-      [60, 300],
+      [60, 270],
       [180, 110],
       [180, 1200],
       [5 * 180, 1440],
@@ -29,7 +35,7 @@ describe('planning thumbnails', () => {
       { width: 1000, height: 100 },
       { width: 64, height: 48 },
     ];
-    const tiles = sizes.map((size) => planThumbnails(600, GRID, size));
+    const tiles = sizes.map((size) => planned(600, size));
     expect(tiles.map(({ tileWidth, tileHeight }) => `${tileWidth}x${tileHeight}`)).toEqual([
       '240x136',
       '136x240',
@@ -38,23 +44,25 @@ describe('planning thumbnails', () => {
     ]);
   });
 
-  it('makes no sheet larger than its tiles need', () => {
-    const sheet = (tiles: number) => {
-      const planned = planThumbnails(tiles * 60, GRID, WIDE);
-      return [planned.columns, planned.rows, sheetCount(planned)];
+  it('makes sheets no larger than needed, up to the end of the sound and a little more', () => {
+    const sheet = (tiles: number, outlastsSeconds = 0) => {
+      const { columns, rows, sheetCount } = planned(tiles * 60, WIDE, outlastsSeconds);
+      return [columns, rows, sheetCount];
     };
-    expect([1, 3, 7, 25, 26].map(sheet)).toEqual([
-      [1, 1, 1],
-      [3, 1, 1],
+    expect([1, 3, 7, 24].map((tiles) => sheet(tiles))).toEqual([
+      [2, 1, 1],
+      [4, 1, 1],
       [5, 2, 1],
       [5, 5, 1],
-      [5, 5, 2],
     ]);
+    // 25 tiles fill a sheet; the last instant of sound is asked for on the next.
+    expect(sheet(25)).toEqual([5, 5, 2]);
+    expect(sheet(3, 60)).toEqual([5, 5, 2]);
   });
 
   it('counts each tile in exactly one run of frames, wherever runs begin', () => {
     for (const intervalFrames of [10, 30, 60, 90]) {
-      const thumbnails = { ...planThumbnails(130, GRID, WIDE), intervalFrames };
+      const thumbnails = { ...planned(130), intervalFrames };
       const cuts = [0, 30, 60, 90, 130];
       const counts = cuts.slice(1).map((endFrame, run) => {
         return tilesWithin(thumbnails, { firstFrame: cuts[run]!, endFrame });
@@ -67,7 +75,7 @@ describe('planning thumbnails', () => {
 describe('the storyboard', () => {
   // One tile every 60 frames of 29.97: 2.002 s.
   const images: ImageTrack = {
-    ...{ stem: 'thumb', tileWidth: 240, tileHeight: 136, columns: 2, rows: 2, tileCount: 6 },
+    ...{ stem: 'thumb', tileWidth: 240, tileHeight: 136, columns: 2, rows: 2, tileCount: 6, sheetCount: 2 },
     ...{ timescale: 30_000, tileTicks: 60_060, bandwidthBps: 1 },
   };
 

@@ -37,8 +37,11 @@ beforeAll(async () => {
 
 /** The plan with a tile every so many frames. */
 function every(intervalFrames: number, of: Plan = plan): Plan & { thumbnails: PlannedThumbnails } {
-  const grid = { ...of, gopFrames: intervalFrames };
-  return { ...of, thumbnails: planThumbnails(of.totalFrames, grid, of.renditions[0]!) };
+  const length = { ...of, durationSeconds: of.source.durationSeconds };
+  return {
+    ...of,
+    thumbnails: planThumbnails(length, { ...of, gopFrames: intervalFrames }, of.renditions[0]!),
+  };
 }
 
 /** RGB of every picture of a JPEG stream, after a filter. */
@@ -120,20 +123,21 @@ describe('tiles of a segment', () => {
 });
 
 describe('sheets', () => {
-  test('hold every tile at its place, the last sheet filled up with black', async () => {
+  test('hold every tile at its place, what has none filled up with black', async () => {
     const planned = every(10);
-    const thumbnails = { ...planned.thumbnails, columns: 3, rows: 3 };
+    const thumbnails = { ...planned.thumbnails, columns: 3, rows: 3, sheetCount: 3 };
     const r2 = memoryR2();
     await encodeAll(clip, planned, r2);
     const sheets = await onFile(clip, ({ context }) => makeSheets(context, { ...planned, thumbnails }), {
       r2,
     });
-    expect(sheets?.map(({ name }) => name)).toEqual(['thumb_000.jpg', 'thumb_001.jpg']);
+    expect(sheets?.map(({ name }) => name)).toEqual(['thumb_000.jpg', 'thumb_001.jpg', 'thumb_002.jpg']);
     const shown: number[] = [];
-    for (const sheet of [0, 1]) {
+    for (const sheet of [0, 1, 2]) {
       shown.push(...(await framesShown(r2.objects.get(PREFIX + thumbnailName(sheet))!, 'untile=3x3')));
     }
-    expect(shown).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 0, 0, 0, 0, 0, 0]);
+    const tiles = Array.from({ length: 27 }, (_, tile) => (tile < 12 ? tile * 10 : 0));
+    expect(shown).toEqual(tiles);
   });
 
   test.each([

@@ -45,7 +45,16 @@ export const AUDIO: AudioTrack[] = [
 ];
 const IMAGES: ImageTrack = {
   stem: THUMBNAIL_STEM,
-  ...{ tileWidth: 240, tileHeight: 120, columns: 3, rows: 1, timescale: 25, tileTicks: 100, tileCount: 3 },
+  ...{
+    tileWidth: 240,
+    tileHeight: 120,
+    columns: 3,
+    rows: 1,
+    timescale: 25,
+    tileTicks: 100,
+    tileCount: 3,
+    sheetCount: 1,
+  },
   bandwidthBps: 1000,
 };
 export const MASTER = masterPlaylist({ video: VIDEO, audio: AUDIO, subtitles: [] });

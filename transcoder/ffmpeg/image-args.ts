@@ -46,13 +46,14 @@ export function posterCommand(plan: Plan, input: Input, search: PosterSearch, pa
  * @param sheetPattern With `%03d` for the sheet's number, from 0.
  */
 export function sheetsCommand(
-  { columns, rows }: PlannedThumbnails,
+  { columns, rows, tileCount, sheetCount }: PlannedThumbnails,
   tilesPath: string,
   sheetPattern: string,
 ): FfmpegCommand {
+  const empty = sheetCount * columns * rows - tileCount;
   return {
     inputs: [ownInput(tilesPath, 'mjpeg')],
-    filterGraph: `[0:v:0]tile=${columns}x${rows}:color=black[sheets]`,
+    filterGraph: `[0:v:0]tpad=stop=${empty}:color=black,tile=${columns}x${rows}[sheets]`,
     outputs: [
       {
         options: [

@@ -4,7 +4,6 @@ import { AppError } from '../../shared/errors.ts';
 import { THUMBNAIL_STEM, thumbnailName, tilesKey } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { type PlannedThumbnails, tilesWithin } from '../../shared/plan-thumbnails.ts';
-import { sheetCount } from '../../shared/storyboard.ts';
 import { segmentFrameRange } from '../../shared/timeline.ts';
 import { sheetsCommand } from '../ffmpeg/image-args.ts';
 import { startFfmpeg } from '../ffmpeg/run.ts';
@@ -29,7 +28,7 @@ export async function makeSheets(context: TaskContext, plan: Plan): Promise<Stor
   await startFfmpeg(command, { directory: scratch.directory, limits, signal }).done;
 
   const sheets: StoredPicture[] = [];
-  for (let sheet = 0; sheet < sheetCount(thumbnails); sheet++) {
+  for (let sheet = 0; sheet < thumbnails.sheetCount; sheet++) {
     const name = thumbnailName(sheet);
     sheets.push(await storePicture(context, name, await readFile(scratch.path(name))));
   }
