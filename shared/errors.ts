@@ -109,6 +109,11 @@ export const ERRORS = {
     retry: 'never',
   },
   playback_session_revoked: { status: 403, title: 'The playback session was revoked', retry: 'never' },
+  playback_generation_failed: {
+    status: 410,
+    title: 'What was being watched could not be finished',
+    retry: 'never',
+  },
   range_not_satisfiable: { status: 416, title: 'The range lies outside the object', retry: 'never' },
   precondition_failed: { status: 412, title: 'A precondition of the request failed', retry: 'never' },
   ticket_invalid: { status: 401, title: 'The ticket is unknown, used or expired', retry: 'never' },

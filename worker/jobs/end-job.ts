@@ -1,12 +1,14 @@
 // What the end of a job without success does to its tasks and its video.
-import type { ErrorCode } from '../../shared/errors.ts';
+import { type ErrorCode, isMediaError } from '../../shared/errors.ts';
 import type { Guard } from './guard.ts';
+import { abandonStatement } from './stale-generations.ts';
 
 export type JobEnd = { state: 'failed' | 'cancelled'; code: ErrorCode; detail: string };
 
 /**
  * Ends an open job where `guard` holds. Its open tasks become `cancelled`, so that whoever works on them
- * loses the lease; its video fails unless something of it is published or a newer job works on it.
+ * loses the lease. What grew of it is closed; a copy that is whole stays, unless the file itself is at fault. Its
+ * video fails unless something of it can be played or a newer job works on it.
  */
 export function endJobStatements(
   db: D1Database,
@@ -23,8 +25,16 @@ export function endJobStatements(
       .bind(end.state, end.code, end.detail, jobId, ...guard.params),
     db
       .prepare(
+        `UPDATE growths SET closed_at = unixepoch()
+         WHERE job_id = ? AND closed_at IS NULL AND (kind = 'early' OR completed_at IS NULL OR ?)
+           AND EXISTS (SELECT 1 FROM jobs WHERE id = ? AND state = ?) AND (${guard.sql})`,
+      )
+      .bind(jobId, isFileAtFault(end) ? 1 : 0, jobId, end.state, ...guard.params),
+    db
+      .prepare(
         `UPDATE videos SET state = 'failed', error_code = ?, error_detail = ?
-         WHERE state NOT IN ('playable', 'ready', 'deleting')
+         WHERE state NOT IN ('ready', 'deleting')
+           AND NOT (state = 'playable' AND EXISTS (SELECT 1 FROM growths g WHERE g.video_id = videos.id AND g.closed_at IS NULL))
            AND id = (SELECT video_id FROM jobs WHERE id = ? AND state = ?)
            AND NOT EXISTS (SELECT 1 FROM jobs newer JOIN jobs ended ON newer.video_id = ended.video_id
                            WHERE ended.id = ? AND newer.seq > ended.seq)
@@ -46,5 +56,11 @@ export function endJobStatements(
            AND EXISTS (SELECT 1 FROM jobs WHERE id = ? AND state = ?) AND (${guard.sql})`,
       )
       .bind(jobId, jobId, end.state, ...guard.params),
+    abandonStatement(db, jobId, guard),
   ];
+}
+
+/** What is wrong with the file is wrong with a copy of it; and whoever cancels wants nothing of it. */
+function isFileAtFault({ state, code }: JobEnd): boolean {
+  return state === 'cancelled' || code === 'upload_checksum_mismatch' || isMediaError(code);
 }

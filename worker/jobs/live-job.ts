@@ -11,6 +11,8 @@ export type JobNews = {
   state: JobState;
   stage: string;
   startedAtMs?: number;
+  /** It can be watched while it is being made. */
+  isPlayable?: boolean;
   import?: ImportDone;
   totalFrames?: number;
   chunks: Record<string, { frames: number; framesDone: number }>;
@@ -36,6 +38,7 @@ export function withNews(live: LiveJob | undefined, news: JobNews): LiveJob {
   return withPercent({
     ...(isLate ? live : { ...live, ...news }),
     ...(fetched && { import: fetched }),
+    isPlayable: live?.isPlayable || news.isPlayable || false,
     chunks,
     percent: live?.percent ?? 0,
   });

@@ -65,6 +65,9 @@ export class ProgressRoom extends DurableObject<Env> {
     } else {
       this.#broadcast(eventOf(live, 'state', Date.now()));
     }
+    if (live.isPlayable && !before?.isPlayable && !isTerminal(live.state)) {
+      this.#broadcast(eventOf(live, 'playable', Date.now()));
+    }
   }
 
   /** Frames a task has done so far; false when the room must be told about its job first. */
@@ -120,6 +123,7 @@ export class ProgressRoom extends DurableObject<Env> {
     }
     const opening = [eventOf(live, 'snapshot', Date.now())];
     if (isTerminal(live.state)) opening.push(eventOf(live, closingType(live.state), Date.now()));
+    else if (live.isPlayable) opening.push(eventOf(live, 'playable', Date.now()));
     const isWebSocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
     const answer = isWebSocket ? this.#openSocket(caller, opening) : this.#openStream(caller, opening);
     await this.#keepWatched();

@@ -10,6 +10,8 @@ import type { ByteRange } from './range.ts';
 export type MediaObject = Validators & {
   sizeBytes: number;
   contentType: string;
+  /** It will be another one soon: nobody may keep it. */
+  isGrowing?: boolean;
   /** The bytes, at most once. */
   body(range?: ByteRange): Promise<Uint8Array | ReadableStream>;
   /** Lets go of the bytes where none are to be sent. */

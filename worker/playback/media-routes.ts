@@ -7,7 +7,8 @@ import { verifyPlayToken } from '../../shared/sign.ts';
 import type { AppEnv } from '../http/context.ts';
 import { evaluatePreconditions, isRangeCurrent } from './conditional.ts';
 import { type MediaObject, openMedia } from './edge-cache.ts';
-import { isMediaName, nameUnder, splitMediaPath } from './path.ts';
+import { type GrowingSources, isKnownToGrow, openGrowing } from './growing.ts';
+import { isMediaName, isPlaylistName, nameUnder, splitMediaPath } from './path.ts';
 import { isWithinCap, listsRungs, withoutHigherRungs } from './quality-cap.ts';
 import { type ByteRange, contentRange, parseRange } from './range.ts';
 import { isRevoked } from './revocations.ts';
@@ -16,6 +17,9 @@ const METHODS = 'GET, HEAD, OPTIONS';
 
 /** A published generation never changes; the token in the path is the viewer's own, so copies are private. */
 const CLIENT_CACHE = `private, max-age=${365 * DAY_SECONDS}, immutable, no-transform`;
+
+/** A list that grows is asked for again and again, and is the finished one some day. */
+const GROWING_CACHE = 'private, no-cache, no-transform';
 
 /** Players run on any page, and the token, not the origin, is what lets them in. */
 const PLAYER_HEADERS: Record<string, string> = {
@@ -63,15 +67,32 @@ async function answerMedia(c: Context<AppEnv>): Promise<Response> {
     throw new AppError('playback_outside_token');
   if (!isMediaName(name)) throw new AppError('not_found');
 
-  const media = await openMedia(path.key, { bucket: c.env.MEDIA, cache: caches.default, waitUntil });
+  const media = isPlaylistName(name)
+    ? await openPlaylist(claims.pfx, name, {
+        ...{ bucket: c.env.MEDIA, db: c.env.DB, log: c.var.log },
+        ...{ nowMs, waitUntil },
+      })
+    : await openMedia(path.key, { bucket: c.env.MEDIA, cache: caches.default, waitUntil });
   const isFiltered = claims.maxHeight !== undefined && listsRungs(name);
   return await respond(c.req.raw, isFiltered ? await capped(media, name, claims.maxHeight!) : media);
+}
+
+/** The finished list where there is one; else the one that grows. Only lists that grow are looked up in D1. */
+async function openPlaylist(prefix: string, name: string, sources: GrowingSources): Promise<MediaObject> {
+  if (isKnownToGrow(prefix, sources.nowMs)) return openGrowing(prefix, name, sources);
+  try {
+    const { bucket, waitUntil } = sources;
+    return await openMedia(prefix + name, { bucket, cache: caches.default, waitUntil });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
+    return openGrowing(prefix, name, sources);
+  }
 }
 
 async function respond(request: Request, media: MediaObject): Promise<Response> {
   const headers = new Headers({
     'Accept-Ranges': 'bytes',
-    'Cache-Control': CLIENT_CACHE,
+    'Cache-Control': media.isGrowing ? GROWING_CACHE : CLIENT_CACHE,
     ETag: media.etag,
     'Last-Modified': media.lastModified.toUTCString(),
   });

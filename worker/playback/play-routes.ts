@@ -3,12 +3,13 @@ import { type Context, Hono } from 'hono';
 import { type PlayAnswer, PlayRequest, type WatchLink } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS, MINUTE_SECONDS } from '../../shared/limits.ts';
-import { DASH_MANIFEST, MASTER_PLAYLIST, POSTER, PREVIEW, STORYBOARD } from '../../shared/object-keys.ts';
+import { CHAPTERS, dashName, masterName, POSTER, PREVIEW, STORYBOARD } from '../../shared/object-keys.ts';
 import { type PlayClaims, signToken, type WatchClaims } from '../../shared/sign.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
 import { idempotent, newId, repeatable } from '../http/idempotency.ts';
+import { growingPlay } from './growing-play.ts';
 import { highestRung } from './quality-cap.ts';
 import { noteRevoked } from './revocations.ts';
 import {
@@ -31,27 +32,18 @@ export function playRoutes(): Hono<AppEnv> {
   app.post('/v1/videos/:id/play', requires('uploader', 'viewer'), idempotent(renewed), async (c) => {
     const video = await ownVideo(c, c.req.param('id'));
     const request = await jsonBody(c, PlayRequest);
-    const { outputPrefix, presentation } = video;
-    if (!outputPrefix || !presentation) {
-      throw new AppError('video_not_playable', {
-        detail: 'Nothing of this video is published yet.',
-        retryAfterSeconds: NOT_PLAYABLE_RETRY_SECONDS,
-      });
-    }
+    const { durationSeconds, ...playable } = await playableOf(c, video, request.maxHeight);
     const session = {
       id: newId(c),
       videoId: video.id,
       viewerId: c.var.caller.ownerId,
       deviceId: request.deviceId,
-      outputPrefix,
-      ttlSeconds: request.ttlSeconds ?? defaultTtlSeconds(presentation.durationSeconds),
-      maxRung:
-        request.maxHeight === undefined ? undefined : highestRung(presentation.renditions, request.maxHeight),
+      ttlSeconds: request.ttlSeconds ?? defaultTtlSeconds(durationSeconds),
+      ...playable,
     };
     const expiresAt = await insertSession(c.env.DB, session);
     if (expiresAt === undefined) throw noSuchVideo();
-    const { hasPoster, hasStoryboard = false, hasPreview = false } = presentation;
-    return c.json(await answer(c, { ...session, hasPoster, hasStoryboard, hasPreview, expiresAt }));
+    return c.json(await answer(c, { ...session, expiresAt }));
   });
 
   app.post('/v1/videos/:id/watch-link', requires('uploader'), repeatable, async (c) => {
@@ -78,9 +70,54 @@ export function playRoutes(): Hono<AppEnv> {
   return app;
 }
 
+type Playable = Omit<Grant, 'id' | 'expiresAt'> & { durationSeconds: number };
+
+/** What is published, or as long as nothing is, what can be watched while it is made. */
+async function playableOf(
+  c: Context<AppEnv>,
+  { id, state, errorDetail, outputPrefix, presentation, manifestRevision }: PlayableVideo,
+  maxHeight: number | undefined,
+): Promise<Playable> {
+  if (outputPrefix && presentation) {
+    const {
+      durationSeconds,
+      renditions,
+      hasPoster,
+      hasStoryboard = false,
+      hasPreview = false,
+    } = presentation;
+    const maxRung = maxHeight === undefined ? undefined : highestRung(renditions, maxHeight);
+    const hasChapters = (presentation.chapters ?? []).length > 0;
+    const has = { isFinished: true, hasPoster, hasStoryboard, hasPreview, hasChapters };
+    return { outputPrefix, durationSeconds, maxRung, manifestRevision, ...has };
+  }
+  const growing =
+    state === 'playable'
+      ? await growingPlay({ bucket: c.env.MEDIA, db: c.env.DB }, id, maxHeight)
+      : undefined;
+  if (growing) {
+    const has = { hasPoster: false, hasStoryboard: false, hasPreview: false, hasChapters: false };
+    return { ...growing, isFinished: false, manifestRevision: 0, ...has };
+  }
+  if (state === 'failed') {
+    throw new AppError('video_not_playable', {
+      detail: `This video could not be processed. ${errorDetail ?? ''}`.trim(),
+    });
+  }
+  throw new AppError('video_not_playable', {
+    detail: 'Nothing of this video is published yet.',
+    retryAfterSeconds: NOT_PLAYABLE_RETRY_SECONDS,
+  });
+}
+
 /** The session with all its time before it. */
 async function renewed(c: Context<AppEnv>, sessionId: string): Promise<Response> {
   const session = await ownSession(c, sessionId);
+  if (session.failure !== null && !session.isRevoked) {
+    throw new AppError('playback_generation_failed', {
+      detail: `The video failed while it was being made: ${session.failure}`,
+    });
+  }
   const expiresAt = session.isRevoked ? undefined : await extendSession(c.env.DB, session);
   if (expiresAt === undefined) throw new AppError('playback_session_revoked');
   return c.json(await answer(c, { ...session, maxRung: session.maxRung ?? undefined, expiresAt }));
@@ -119,9 +156,13 @@ type Grant = {
   id: string;
   outputPrefix: string;
   maxRung: number | undefined;
+  isFinished: boolean;
   hasPoster: boolean;
   hasStoryboard: boolean;
   hasPreview: boolean;
+  hasChapters: boolean;
+  /** Of the manifests; a session keeps those it began with. */
+  manifestRevision: number;
   expiresAt: number;
 };
 
@@ -138,11 +179,12 @@ async function answer(c: Context<AppEnv>, grant: Grant): Promise<PlayAnswer> {
   c.header('Cache-Control', 'no-store');
   return {
     sessionId: grant.id,
-    hls: base + MASTER_PLAYLIST,
-    dash: base + DASH_MANIFEST,
+    hls: base + masterName(grant.manifestRevision),
+    ...(grant.isFinished ? { dash: base + dashName(grant.manifestRevision) } : {}),
     ...(grant.hasPoster ? { poster: base + POSTER } : {}),
     ...(grant.hasStoryboard ? { storyboard: base + STORYBOARD } : {}),
     ...(grant.hasPreview ? { preview: base + PREVIEW } : {}),
+    ...(grant.hasChapters ? { chapters: base + CHAPTERS } : {}),
     expiresAt: timestamp(grant.expiresAt),
   };
 }

@@ -1,0 +1,52 @@
+// What the playlists of a growing job are written from: its plan, its init segments, the facts of sound that is
+// done. Write-once objects, so each is read once per isolate.
+import { AppError } from '../../shared/errors.ts';
+import type { GrowingTimeline } from '../../shared/hls-growing.ts';
+import { type InitSegment, readInitSegment } from '../../shared/init-segment.ts';
+import { TaskFacts } from '../../shared/messages.ts';
+import { audioFactsKey, initName, planKey } from '../../shared/object-keys.ts';
+import { Plan } from '../../shared/plan.ts';
+import { getObject, hasBody } from '../r2.ts';
+
+/** A plan of two hours is 20 KB of memory; init segments are a few strings. */
+const MAX_HELD = 200;
+
+// Values alone: a promise of one request may never settle for another.
+const held = new Map<string, unknown>();
+
+export function planOf(bucket: R2Bucket, jobId: string): Promise<Plan> {
+  return once(bucket, planKey(jobId), async (bytes) => Plan.parse(jsonOf(bytes)));
+}
+
+export function initOf(bucket: R2Bucket, prefix: string, stem: string): Promise<InitSegment> {
+  return once(bucket, prefix + initName(stem), readInitSegment);
+}
+
+/** The timeline of an audio track that is done. */
+export function audioTimeline(bucket: R2Bucket, jobId: string, track: number): Promise<GrowingTimeline> {
+  return once(bucket, audioFactsKey(jobId, track), async (bytes) => {
+    const [facts] = TaskFacts.parse(jsonOf(bytes)).tracks;
+    if (!facts) throw new AppError('not_found');
+    const segments = facts.segments.map(({ durationTicks }) => ({ durationTicks }));
+    return { stem: facts.stem, timescale: facts.init.timescale, segments };
+  });
+}
+
+async function once<T>(bucket: R2Bucket, key: string, parse: (bytes: Uint8Array) => Promise<T>): Promise<T> {
+  const known = held.get(key) as T | undefined;
+  if (known) return known;
+  const value = await parse(await read(bucket, key));
+  held.set(key, value);
+  if (held.size > MAX_HELD) held.delete(held.keys().next().value!);
+  return value;
+}
+
+async function read(bucket: R2Bucket, key: string): Promise<Uint8Array> {
+  const object = await getObject(bucket, key);
+  if (!object || !hasBody(object)) throw new AppError('not_found');
+  return new Uint8Array(await object.arrayBuffer());
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
