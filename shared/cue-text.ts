@@ -7,10 +7,22 @@ const TAG_WITH_ANNOTATION: ReadonlySet<string> = new Set(['v', 'lang']);
 const MAX_ANNOTATION_CHARS = 80;
 
 /** Character references of the WebVTT syntax; any other ampersand is meant as one. */
-const REFERENCE = /^&(?:amp|lt|gt|lrm|rlm|nbsp|#\d{1,7}|#x[0-9a-f]{1,6});/i;
-const TAG = /^<(\/?)([A-Za-z]*)((?:[.\s\d:][^<>]*)?\/?)>/;
-/** `{\an8}`: what conversions from ASS leave in SRT files. */
-const OVERRIDE = /^\{\\[^{}]*\}/;
+const REFERENCE = String.raw`&(?:amp|lt|gt|lrm|rlm|nbsp|#\d{1,7}|#x[\da-f]{1,6});`;
+
+/**
+ * Whatever is not a plain character: a tag, a karaoke time, an override like `{\an8}` that conversions from ASS
+ * leave in SRT files, a reference, what would be one of these, a control character. None of them reads on past
+ * the beginning of another, so the time it takes is linear.
+ */
+const TOKEN = new RegExp(
+  [
+    String.raw`<(\/?)([a-z]+)((?:[.\s:][^<>]*)?\/?)>`,
+    String.raw`<[\d:.]+>|\{\\[^{}]*\}`,
+    String.raw`(${REFERENCE})|[<>&]|[\p{Cc}\p{Cs}]`,
+  ].join('|'),
+  'giu',
+);
+const LONE_AMPERSAND = new RegExp(`&(?!${REFERENCE.slice(1)})`, 'gi');
 
 /** The payload of a cue: no blank line, no `-->`, no tag but the kept ones, each of them closed. */
 export function safeCueText(raw: string): string {
@@ -44,26 +56,20 @@ export function escapeCueText(text: string): string {
 }
 
 function balanced(text: string): string {
-  let out = '';
   const open: string[] = [];
-  for (let at = 0; at < text.length; ) {
-    const rest = text.slice(at, at + 400);
-    const tag = TAG.exec(rest);
-    const skipped = tag ?? OVERRIDE.exec(rest);
-    if (tag) {
-      const [, slash, name = '', annotation = ''] = tag;
-      out += slash ? closing(name.toLowerCase(), open) : opening(name.toLowerCase(), annotation, open);
-    }
-    if (skipped) {
-      at += skipped[0].length;
-      continue;
-    }
-    const reference = REFERENCE.exec(rest)?.[0];
-    const character = String.fromCodePoint(text.codePointAt(at)!);
-    out += reference ?? safeCharacter(character);
-    at += reference?.length ?? character.length;
-  }
-  return out + open.reverse().map(endTag).join('');
+  const safe = text.replaceAll(
+    TOKEN,
+    (token, slash?: string, tag?: string, annotation = '', reference?: string) => {
+      if (tag !== undefined) {
+        const name = tag.toLowerCase();
+        return slash ? closing(name, open) : opening(name, annotation, open);
+      }
+      if (reference !== undefined || token === '\n') return token;
+      if (token.length > 1) return '';
+      return /[<>&]/.test(token) ? escapeCueText(token) : ' ';
+    },
+  );
+  return safe + open.reverse().map(endTag).join('');
 }
 
 function opening(name: string, annotation: string, open: string[]): string {
@@ -71,7 +77,7 @@ function opening(name: string, annotation: string, open: string[]): string {
   open.push(name);
   if (!TAG_WITH_ANNOTATION.has(name)) return `<${name}>`;
   const said = plainTitle(annotation.replace(/^[^\s]*/, ''), MAX_ANNOTATION_CHARS);
-  return said ? `<${name} ${escapeCueText(said)}>` : `<${name}>`;
+  return said ? `<${name} ${said.replaceAll(LONE_AMPERSAND, '&amp;')}>` : `<${name}>`;
 }
 
 /** Ends a tag and whatever was opened inside it; nothing for one that is not open. */
@@ -82,10 +88,4 @@ function closing(name: string, open: string[]): string {
 
 function endTag(name: string): string {
   return `</${name}>`;
-}
-
-function safeCharacter(character: string): string {
-  if (character === '\n') return character;
-  if (/\p{Cc}|\p{Cs}/u.test(character)) return ' ';
-  return escapeCueText(character);
 }
