@@ -40,7 +40,7 @@ export function transcoderCommand({
       // Emptied at start by worker id, so two stacks must not share it.
       SCRATCH_DIR: home.scratch,
       HEALTH_PORT: '0',
-      POLL_MAX_MS: '1000',
+      POLL_MAX_MS: '500',
       ...variables,
     },
     logFile: join(home.logs, `transcoder-${index}.log`),

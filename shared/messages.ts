@@ -126,6 +126,8 @@ export const PlanSummary = z.object({
   textTracks: z.int().min(0).optional(),
   /** Segments of the copied rendition, where the source can be played by a copy. */
   instantSegments: z.int().min(1).optional(),
+  /** How many of them the plan's own task has stored. */
+  instantMark: z.int().min(1).optional(),
   durationSeconds: z.number(),
   width: z.int(),
   height: z.int(),

@@ -36,7 +36,7 @@ const TranscoderEnv = z.object({
   ENCODER: VideoEncoder.default('libx264'),
   /** The queue is asked this often right after work, and ever less often when there is none. */
   POLL_MIN_MS: z.coerce.number().min(10).default(250),
-  POLL_MAX_MS: z.coerce.number().min(10).default(5000),
+  POLL_MAX_MS: z.coerce.number().min(10).default(1000),
   /** The ledger is asked without a ticket this often, should one have been lost. */
   IDLE_CLAIM_MS: z.coerce.number().min(100).default(15_000),
   /** `on`: imports may reach this very machine, by http too. For tests of a stack on one machine alone. */

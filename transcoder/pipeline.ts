@@ -20,7 +20,7 @@ import { encodeAudio } from './stages/audio.ts';
 import { certify } from './stages/certify.ts';
 import { encodeChunk } from './stages/encode.ts';
 import { makePoster } from './stages/images.ts';
-import { copyInstant } from './stages/instant.ts';
+import { beginInstant, copyInstant } from './stages/instant.ts';
 import { judgeCopy } from './stages/judge-instant.ts';
 import { packagePresentation } from './stages/package.ts';
 import { makePreview } from './stages/preview.ts';
@@ -72,11 +72,14 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const { claim, source, scratch, limits, signal } = context;
   const info = await probeSource(source, scratch, limits, signal);
   const planned = planJob(info, claim.job.options);
-  const instant = await judgeCopy(context, info, planned);
+  const copyable = await judgeCopy(context, info, planned);
   // What can be played by a copy is to be playable within two seconds; a trial takes as long again.
-  const plan = instant ? { ...planned, instant } : await withTrial(context, planned, info.keyFrameSeconds);
+  const plan = copyable
+    ? { ...planned, instant: copyable.instant }
+    : await withTrial(context, planned, info.keyFrameSeconds);
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
-  return { kind: 'planned', summary: summarize(stored) };
+  const instantMark = copyable ? await beginInstant(context, stored, copyable.indexed) : 0;
+  return { kind: 'planned', summary: { ...summarize(stored), ...(instantMark > 0 && { instantMark }) } };
 }
 
 async function makeInstant(context: TaskContext): Promise<TaskOutcome> {

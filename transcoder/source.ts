@@ -27,6 +27,8 @@ export type Source = AsyncDisposable & {
   readonly failure: unknown;
 };
 
+/** Blocks fetched beside the one that is waited for, where a read is longer than that. */
+const BLOCKS_AHEAD = 3;
 /** One write to a socket; small enough that a reader who seeks away has not cost much. */
 const WRITE_BYTES = 256 * KIB;
 
@@ -80,6 +82,10 @@ async function readFully(
   }
   const bytes = new Uint8Array(length);
   for (let filled = 0; filled < length; ) {
+    for (let ahead = 1; ahead <= BLOCKS_AHEAD; ahead++) {
+      const next = offset + filled + ahead * BLOCK_BYTES;
+      if (next < offset + length) cache.prefetch(next);
+    }
     const piece = await cache.read(offset + filled, length - filled);
     bytes.set(piece, filled);
     filled += piece.byteLength;

@@ -6,10 +6,12 @@ import type { CopiedAudio } from '../../shared/instant-audio.ts';
 import {
   copiedAudioOf,
   copiedVideoOf,
+  type IndexedSource,
   instantAudioOf,
   instantBoundary,
 } from '../../shared/instant-timeline.ts';
 import type { CopiedVideo } from '../../shared/instant-video.ts';
+import { errorFields } from '../../shared/log.ts';
 import type { SegmentFacts } from '../../shared/messages.ts';
 import { audioStem, instantPrefix, videoStem } from '../../shared/object-keys.ts';
 import type { Plan, PlannedAudio } from '../../shared/plan.ts';
@@ -38,12 +40,42 @@ type Copy = {
   plan: Plan;
   instant: PlannedInstant;
   store: SegmentStore;
-  /** Video segment `index`, and nothing after the last. */
-  video(index: number): Promise<Uint8Array | undefined>;
+  video: Segments;
+  /** Undefined where the sound must be encoded. */
+  sound: Segments | undefined;
 };
 
-/** Sound as it comes: segment `index`, and nothing after the last. */
-type Sound = (index: number) => Promise<Uint8Array | undefined>;
+/** Segment `index` of a track, and nothing after the last. */
+type Segments = (index: number) => Promise<Uint8Array | undefined>;
+
+/** A player's first buffer: with so many segments a rendition may be announced. */
+const FIRST_SEGMENTS = 3;
+
+/**
+ * Makes the first segments while the plan is still at hand, so that they can be played as soon as it is accepted.
+ * Returns the mark they come to: 0 where the sound must be encoded. Whatever is wrong is met again, and said, by
+ * the task that makes the rest.
+ */
+export async function beginInstant(
+  context: TaskContext,
+  plan: Plan,
+  indexed: IndexedSource,
+): Promise<number> {
+  if (!plan.instant) return 0;
+  try {
+    const copy = await openCopy(context, plan, indexed);
+    if (!copy.sound) return 0;
+    const mark = Math.min(FIRST_SEGMENTS, instantSegmentCount(plan.instant));
+    const make = async (index: number) =>
+      putSegment(copy, index, await Promise.all([copy.video(index), copy.sound?.(index)]));
+    await Promise.all(Array.from({ length: mark }, (_, index) => make(index)));
+    return mark;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.log.warn('instant.not_begun', errorFields(error));
+    return 0;
+  }
+}
 
 /**
  * Copies what is missing and returns the mark of the whole.
@@ -51,51 +83,55 @@ type Sound = (index: number) => Promise<Uint8Array | undefined>;
  * @throws AppError verification_failed where the source is not what its index said.
  */
 export async function copyInstant(context: TaskContext, plan: Plan): Promise<number> {
-  const { instant } = plan;
-  if (!instant) throw new AppError('plan_invalid', { detail: 'The plan has no copy to make.' });
   const indexed = await readIndexedSource(context.source).catch((error: unknown) => {
     throw isRefusal(error) ? malformed('The index of the source is not the one that was planned by.') : error;
   });
-  const stream = indexed.streams[plan.source.videoStreamIndex];
-  const copied = copiedVideoOf(indexed, plan);
-  if (!copied || !stream?.configuration) throw malformed('The source is not the one that was planned.');
-  const store = createSegmentStore(context.r2, instantPrefix(context.claim.job.outputPrefix), context.log);
-  const copy = { context, plan, instant, store, video: videoOf(context, copied, stream.configuration) };
+  const copy = await openCopy(context, plan, indexed);
+  const { mark } = context.claim.task;
+  await copySegments(copy, copy.sound ? mark : await encodeSound(copy, mark));
+  return instantSegmentCount(copy.instant);
+}
 
-  const stem = videoStem(instant.video.name);
-  const { timescale, width, height } = instant.video;
+async function openCopy(context: TaskContext, plan: Plan, indexed: IndexedSource): Promise<Copy> {
+  const { instant } = plan;
+  if (!instant) throw new AppError('plan_invalid', { detail: 'The plan has no copy to make.' });
+  const avcC = indexed.streams[plan.source.videoStreamIndex]?.configuration;
+  const copied = copiedVideoOf(indexed, plan);
+  if (!copied || !avcC) throw malformed('The source is not the one that was planned.');
+  const store = createSegmentStore(context.r2, instantPrefix(context.claim.job.outputPrefix), context.log);
   const audio = instant.audio && instantAudioOf(plan);
   const source = audio && copiedAudioOf(indexed, plan, audio);
+  const { timescale, width, height } = instant.video;
   const [init] = await Promise.all([
-    store.putInit(stem, avcInit({ timescale, width, height, avcC: stream.configuration })),
-    source && audio && store.putInit(audioStem(audio.name), aacInit({ ...source, channels: audio.channels })),
+    store.putInit(videoStem(instant.video.name), avcInit({ timescale, width, height, avcC })),
+    source && store.putInit(audioStem(audio.name), aacInit({ ...source, channels: audio.channels })),
   ]);
   if (init.codecs !== instant.video.codecs) throw malformed(`The copy is ${init.codecs}, not as planned.`);
-
-  const { mark } = context.claim.task;
-  const copiedTo = audio && !source ? await encodeSound(copy, audio, mark) : mark;
-  await copySegments(copy, copiedTo, audio && source ? soundOf(copy, audio, source) : async () => undefined);
-  return instantSegmentCount(instant);
+  const sound = source ? soundOf(context, instant, audio, source) : undefined;
+  return {
+    ...{ context, plan, instant, store, video: videoOf(context, copied, avcC) },
+    sound: audio ? sound : async () => undefined,
+  };
 }
 
 /** One segment is read and laid out while the one before is stored. */
-async function copySegments(copy: Copy, from: number, sound: Sound): Promise<void> {
+async function copySegments(copy: Copy, from: number): Promise<void> {
   const count = instantSegmentCount(copy.instant);
-  const make = (index: number) => Promise.all([copy.video(index), sound(index)]);
+  const make = (index: number) => Promise.all([copy.video(index), copy.sound?.(index)]);
   let next = from < count ? make(from) : undefined;
   for (let index = from; next; index++) {
-    const [video, audio] = await next;
+    const made = await next;
     next = index + 1 < count ? make(index + 1) : undefined;
     next?.catch(() => undefined); // met when it is awaited, if nothing fails before
-    await storeSegment(copy, index, video, audio);
+    await putSegment(copy, index, made);
+    await copy.context.commit(index + 1);
   }
 }
 
-async function storeSegment(
+async function putSegment(
   { context, instant, store }: Copy,
   index: number,
-  video: Uint8Array | undefined,
-  audio: Uint8Array | undefined,
+  [video, sound]: [Uint8Array | undefined, Uint8Array | undefined],
 ): Promise<void> {
   context.signal.throwIfAborted();
   const put = async (stem: string, planned: InstantSegment | undefined, bytes: Uint8Array | undefined) => {
@@ -106,12 +142,11 @@ async function storeSegment(
   };
   const [picture] = await Promise.all([
     put(videoStem(instant.video.name), instant.video.segments[index], video),
-    instant.audio && put(audioStem(instant.audio.name), instant.audio.segments[index], audio),
+    instant.audio && put(audioStem(instant.audio.name), instant.audio.segments[index], sound),
   ]);
   if (picture && picture.keyTicks[0] !== picture.startTicks) {
     throw malformed(`Segment ${index} of the copy does not begin with a key picture.`);
   }
-  await context.commit(index + 1);
 }
 
 function requireAsPlanned(facts: SegmentFacts, planned: InstantSegment | undefined): void {
@@ -123,14 +158,19 @@ function requireAsPlanned(facts: SegmentFacts, planned: InstantSegment | undefin
   );
 }
 
-function videoOf({ source }: TaskContext, copied: CopiedVideo, avcC: Uint8Array): Copy['video'] {
+function videoOf({ source }: TaskContext, copied: CopiedVideo, avcC: Uint8Array): Segments {
   const record = readAvcRecord(avcC);
   return async (index) =>
     copied.segments[index] ? copyVideoSegment(source, copied, record, index) : undefined;
 }
 
 /** The source's own AAC frames. */
-function soundOf({ context, instant }: Copy, audio: PlannedAudio, copied: CopiedAudio): Sound {
+function soundOf(
+  { source }: TaskContext,
+  instant: PlannedInstant,
+  audio: PlannedAudio,
+  copied: CopiedAudio,
+): Segments {
   const { samples, firstSample, leadFrames } = copied;
   const init = aacInit({ ...copied, channels: audio.channels });
   const format: AudioFormat = { ...audioFormat(init, audio.channels), hiddenTicks: copied.hiddenTicks };
@@ -142,7 +182,7 @@ function soundOf({ context, instant }: Copy, audio: PlannedAudio, copied: Copied
   };
   const file = {
     async readInto(target: Uint8Array, offset: number) {
-      target.set(await context.source.read(offset, target.length));
+      target.set(await source.read(offset, target.length));
     },
   };
   return async (index) => {
@@ -158,8 +198,10 @@ function soundOf({ context, instant }: Copy, audio: PlannedAudio, copied: Copied
 type SoundPart = { file: GrowingFile; format: AudioFormat; segment: AudioSegment };
 
 /** Sound that must be encoded sets the pace: each of its segments takes the video's along. The mark it comes to. */
-async function encodeSound(copy: Copy, audio: PlannedAudio, mark: number): Promise<number> {
+async function encodeSound(copy: Copy, mark: number): Promise<number> {
   const { context, plan } = copy;
+  const audio = instantAudioOf(plan);
+  if (!audio) throw new AppError('plan_invalid', { detail: 'The plan has no sound for its copy.' });
   const path = context.scratch.path('instant-audio.mp4');
   const input = { url: context.source.url, threads: context.threads };
   const stem = audioStem(audio.name);
@@ -173,7 +215,8 @@ async function encodeSound(copy: Copy, audio: PlannedAudio, mark: number): Promi
       stored = index + 1;
       if (index < mark) return;
       const bytes = await assembleAudioSegment(file, segment, format);
-      await storeSegment(copy, index, await copy.video(index), bytes);
+      await putSegment(copy, index, [await copy.video(index), bytes]);
+      await context.commit(index + 1);
     },
   });
   if (stored < (copy.instant.audio?.segments.length ?? 0))

@@ -1,6 +1,6 @@
 // Whether a source can be played by a copy of its pictures, and if so on which timeline.
 import { judgeInstant } from '../../shared/instant.ts';
-import { planInstant } from '../../shared/instant-timeline.ts';
+import { type IndexedSource, planInstant } from '../../shared/instant-timeline.ts';
 import { KIB } from '../../shared/limits.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { PlannedInstant } from '../../shared/plan-instant.ts';
@@ -12,18 +12,20 @@ import { isRefusal, readIndexedSource } from '../indexed-source.ts';
 import type { TaskContext } from '../task-context.ts';
 
 /** Key pictures whose first bytes are looked at; all are, once more, when they are copied. */
-const KEYS_SEEN = 20;
+const KEYS_SEEN = 12;
 /** Enough for parameter sets and notes before a first slice. */
 const PEEK_BYTES = 2 * KIB;
 /** As many as the index may have: it is all at hand. */
 const MAX_PACKETS = Number.POSITIVE_INFINITY;
+
+export type Copyable = { instant: PlannedInstant; indexed: IndexedSource };
 
 /** Undefined where the ladder must be waited for. What is wrong with the file is never said here. */
 export async function judgeCopy(
   { source, log }: Pick<TaskContext, 'source' | 'log'>,
   info: SourceInfo,
   plan: Plan,
-): Promise<PlannedInstant | undefined> {
+): Promise<Copyable | undefined> {
   if (info.demuxer !== 'mov' || !plan.source.isSeekable) return undefined;
   try {
     const indexed = await readIndexedSource(source);
@@ -39,7 +41,7 @@ export async function judgeCopy(
     });
     const planned = instant === 'yes' ? planInstant(indexed, info, plan) : undefined;
     log.info('instant.judged', { instant, reasons: reasons.map(({ code }) => code), isPlanned: !!planned });
-    return planned;
+    return planned && { instant: planned, indexed };
   } catch (error) {
     if (!isRefusal(error)) throw error;
     log.info('instant.judged', { instant: 'no', reasons: ['index'] });

@@ -13,6 +13,8 @@ type NewTask = {
   segments: number;
   frames: number;
   state: TaskState;
+  /** Segments that are durable already. */
+  mark?: number;
 };
 
 /**
@@ -36,9 +38,9 @@ export async function acceptPlan(db: D1Database, held: HeldTask, summary: PlanSu
     // One bound JSON: D1 takes 100 parameters, and a long film has hundreds of chunks.
     db
       .prepare(
-        `INSERT INTO tasks (job_id, name, kind, idx, segments, frames, state, not_before)
+        `INSERT INTO tasks (job_id, name, kind, idx, segments, frames, state, mark, not_before)
          SELECT ?, value ->> 'name', value ->> 'kind', value ->> 'idx', value ->> 'segments', value ->> 'frames',
-                value ->> 'state', unixepoch()
+                value ->> 'state', coalesce(value ->> 'mark', 0), unixepoch()
          FROM json_each(?) WHERE ${isPlanned.sql}
          ON CONFLICT (job_id, name) DO NOTHING`,
       )
@@ -85,6 +87,7 @@ function tasksOf(summary: PlanSummary): NewTask[] {
             segments: summary.instantSegments,
             frames: 0,
             state: 'ready',
+            mark: summary.instantMark ?? 0,
           },
         ];
   const text: NewTask[] = summary.textTracks
@@ -102,6 +105,12 @@ function tasksOf(summary: PlanSummary): NewTask[] {
 }
 
 function refuseInconsistent(summary: PlanSummary): void {
+  const { instantMark = 0, instantSegments = 0 } = summary;
+  if (instantMark > instantSegments) {
+    throw new AppError('plan_invalid', {
+      detail: `The copy has ${instantSegments} segments, of which ${instantMark} are said to be there.`,
+    });
+  }
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
   const segments = sum(summary.chunks.map((chunk) => chunk.segmentCount));
   const frames = sum(summary.chunks.map((chunk) => chunk.frames));
