@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,6 +59,22 @@ describe('the process', () => {
     expect(output()).toContain('could not be started');
   });
 
+  test.skipIf(existsSync('/dev/nvidia0'))('does not start without the GPU it was promised', async () => {
+    const { exited, output } = start({ ENCODER: 'h264_nvenc' });
+    expect((await exited)[0]).toBe(1);
+    expect(output()).toContain('encoder_not_available');
+    expect(output()).toContain('needs an NVIDIA GPU');
+    expect(wire.to('/internal/hello')).toEqual([]);
+  });
+
+  test('names its encoders with every claim', async () => {
+    const { child, exited } = start({ ENCODER: 'libx264' });
+    await until(() => wire.to('/internal/claim').length).toBeGreaterThan(0);
+    expect(wire.to('/internal/claim')[0]?.body).toMatchObject({ encoders: ['libx264'] });
+    child.kill('SIGTERM');
+    await exited;
+  });
+
   test.each(['SIGTERM', 'SIGINT'] as const)(
     'on %s gives its task back, tidies up and ends well',
     async (signal) => {
@@ -72,7 +89,8 @@ describe('the process', () => {
       await until(() => wire.calls.filter(({ path }) => path.startsWith('/media/')).length).toBeGreaterThan(
         0,
       );
-      expect(await readdir(join(scratch.directory, 'worker_1'))).toHaveLength(1);
+      const names = (await readdir(join(scratch.directory, 'worker_1'))).sort();
+      expect(names).toEqual([expect.stringMatching(/^plan-/), expect.stringMatching(/^source-/)]);
       child.kill(signal);
       expect(await exited).toEqual([0, null]);
       expect(wire.to('/internal/release')).toHaveLength(1);
