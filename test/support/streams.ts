@@ -1,6 +1,7 @@
 // Good streams to certify and to break: ours, made by our own stages, and what ffmpeg's hls muxer makes.
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { requireBox } from '../../transcoder/isobmff/boxes.ts';
 import { packagePresentation } from '../../transcoder/stages/package.ts';
 import { makeFinishedJob, OUTPUT_PREFIX } from './finished-job.ts';
 import { ffmpeg, makeFolder } from './media.ts';
@@ -61,13 +62,53 @@ export function ffmpegTsStream(options: string[] = []): Promise<StreamFiles> {
   ]);
 }
 
-/** The same under AES-128. Its key is served as `key.bin`. */
+/** An MPD of ffmpeg's dash muxer. */
+export async function ffmpegDashStream(): Promise<StreamFiles> {
+  const folder = await makeFolder('stranger');
+  const options = [...ENCODING.slice(0, ENCODING.indexOf('-hls_time')), '-seg_duration', '1', '-f', 'dash'];
+  await ffmpeg([
+    ...INPUTS,
+    '-map',
+    '0:v',
+    '-map',
+    '0:v',
+    '-map',
+    '1:a',
+    ...options,
+    join(folder, 'manifest.mpd'),
+  ]);
+  return filesOf(folder);
+}
+
+/** One file for each track, its segments found by an index at its start (the on-demand profile). */
+export async function onDemandStream(): Promise<StreamFiles> {
+  const folder = await makeFolder('on-demand');
+  const options = [
+    ...ENCODING.slice(0, ENCODING.indexOf('-hls_time')),
+    '-movflags',
+    '+dash+global_sidx+frag_keyframe',
+  ];
+  await ffmpeg([...INPUTS, '-map', '0:v', ...options, '-f', 'mp4', join(folder, 'video.mp4')]);
+  const files = await filesOf(folder);
+  const bytes = files.get('video.mp4')!.bytes;
+  const sidx = requireBox(bytes, 'sidx');
+  const mpd = `<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static"
+  mediaPresentationDuration="PT4S" minBufferTime="PT2S"><Period><AdaptationSet mimeType="video/mp4">
+  <Representation id="v" codecs="avc1.64000c" bandwidth="900000" width="320" height="180"><BaseURL>video.mp4</BaseURL>
+  <SegmentBase indexRange="${sidx.start}-${sidx.end - 1}"><Initialization range="0-${sidx.start - 1}"/></SegmentBase>
+  </Representation></AdaptationSet></Period></MPD>`;
+  return files.set('manifest.mpd', { bytes: Buffer.from(mpd) });
+}
+
+/** TS by ffmpeg under AES-128. Its key is served as `key.bin`. */
 export async function encryptedTsStream(): Promise<StreamFiles> {
   const folder = await makeFolder('key');
   const key = Buffer.alloc(16, 7);
   await writeFile(join(folder, 'key.bin'), key);
   await writeFile(join(folder, 'key.info'), `key.bin\n${join(folder, 'key.bin')}\n`);
   const files = await ffmpegTsStream(['-hls_key_info_file', join(folder, 'key.info')]);
+  await rm(folder, { recursive: true });
   files.set('key.bin', { bytes: key });
   return files;
 }
@@ -79,7 +120,14 @@ async function ffmpegStream(args: string[]): Promise<StreamFiles> {
     ...args.map((one) => (one.startsWith('s%v') ? join(folder, one) : one)),
     join(folder, 'out%v.m3u8'),
   ]);
+  return filesOf(folder);
+}
+
+/** What is in a folder, which is removed. */
+async function filesOf(folder: string): Promise<StreamFiles> {
   const names = await readdir(folder);
   const files = names.map(async (name) => [name, { bytes: await readFile(join(folder, name)) }] as const);
-  return new Map(await Promise.all(files));
+  const read = new Map(await Promise.all(files));
+  await rm(folder, { recursive: true });
+  return read;
 }

@@ -244,7 +244,7 @@ const MPD_FAULTS: Fault[] = [
   [
     'mpd-timeline-equals-bytes',
     'a wrong duration of a segment',
-    (f) => edit(f, MPD, (t) => t.replace('d="97280"', 'd="96256"')),
+    (f) => edit(f, MPD, (t) => t.replace('d="97280"', 'd="95232"')),
   ],
   [
     'mpd-timeline',

@@ -58,18 +58,7 @@ export function checkRepresentation(findings: Findings, mpd: Mpd, representation
   const { id, attributes, read } = representation;
   const say = (check: string, problem: string | undefined) =>
     findings.see(check, mpd.url, problem && `${id}: ${problem}`);
-  for (const segment of read.segments) {
-    const track = trackOf(read, segment.index);
-    const { placed } = segment;
-    if (!track || !placed) continue;
-    const start = track.startTicks / track.timescale;
-    const seconds = track.durationTicks / track.timescale;
-    const slack = placed.isExact ? 0.001 + 1 / placed.timescale : segment.seconds * NOMINAL_SHARE;
-    const wanted = placed.startTicks / placed.timescale;
-    const isThere = Math.abs(start - wanted) <= slack && Math.abs(seconds - segment.seconds) <= slack;
-    const problem = `The MPD has ${segment.seconds.toFixed(4)} s from ${wanted.toFixed(4)} s, the samples last ${seconds.toFixed(4)} s from ${start.toFixed(4)} s.`;
-    findings.see('mpd-timeline-equals-bytes', segment.url, isThere ? undefined : problem);
-  }
+  checkPlaces(findings, read);
   const needed = neededBps(measured(read), mpd.minBufferSeconds);
   const bandwidth = Number(attributes.bandwidth);
   if (needed === 0) findings.skip(`the bandwidth of ${id}`, 'its segments were not read');
@@ -78,6 +67,37 @@ export function checkRepresentation(findings: Findings, mpd: Mpd, representation
     say('mpd-bandwidth', needed <= bandwidth * BANDWIDTH_SLACK ? undefined : problem);
   }
   checkClaims(findings, mpd, representation);
+}
+
+/** On the track's own clock, or as its edit list has it shown: MPDs are written by either, not by both at once. */
+function checkPlaces(findings: Findings, read: ReadRendition): void {
+  const longest = Math.max(...read.segments.map(({ seconds }) => seconds));
+  const byClock = read.segments.map((segment) => placeProblem(read, segment, longest, false));
+  const byEdit = read.segments.map((segment) => placeProblem(read, segment, longest, true));
+  const problems = byEdit.every((problem) => problem === undefined) ? byEdit : byClock;
+  for (const { index, url, placed } of read.segments) {
+    if (placed && trackOf(read, index)) findings.see('mpd-timeline-equals-bytes', url, problems[index]);
+  }
+}
+
+function placeProblem(
+  read: ReadRendition,
+  { index, placed }: Segment,
+  longest: number,
+  isEdited: boolean,
+): string | undefined {
+  const track = trackOf(read, index);
+  if (!placed || !track) return undefined;
+  const edit = read.tracks.find(({ id }) => id === track.trackId)?.edit;
+  const hiddenTicks = isEdited && typeof edit === 'object' ? edit.hiddenTicks : 0;
+  const at = (ticks: number) => Math.max(0, ticks - hiddenTicks) / track.timescale;
+  const real = { start: at(track.startTicks), end: at(track.startTicks + track.durationTicks) };
+  const start = placed.startTicks / placed.timescale;
+  const said = { start, end: start + placed.durationTicks / placed.timescale };
+  const slack = placed.isExact ? 0.001 + 1 / placed.timescale : longest * NOMINAL_SHARE;
+  if (Math.abs(said.start - real.start) <= slack && Math.abs(said.end - real.end) <= slack) return undefined;
+  const text = (span: typeof real) => `${span.start.toFixed(4)} to ${span.end.toFixed(4)} s`;
+  return `The MPD has it from ${text(said)}, the samples go from ${text(real)}.`;
 }
 
 function checkClaims(

@@ -68,7 +68,11 @@ function checkUnique(
     const identity = `${uri} ${range?.offset ?? ''}`;
     return seen.has(identity) || !seen.add(identity);
   });
-  findings.see('segments-unique', rendition.url, double && `${double.uri} is listed twice.`);
+  findings.see(
+    'segments-unique',
+    rendition.url,
+    double && `${double.uri.replace(/[?#].*/, '')} is listed twice.`,
+  );
 }
 
 function checkMap(findings: Findings, url: string, { segments }: MediaPlaylist): void {

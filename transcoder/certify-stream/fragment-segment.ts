@@ -23,8 +23,15 @@ type TrackSamples = { info: TrackInfo; samples: PlacedSample[]; numbers: number[
 
 const MALFORMED = 'segment-readable';
 
-/** @throws AppError verification_failed where the boxes cannot be followed. */
-export function readFragmentSegment(bytes: Uint8Array, infos: readonly TrackInfo[]): SegmentFacts {
+/**
+ * @param fileOffset where in its file the segment lies
+ * @throws AppError verification_failed where the boxes cannot be followed.
+ */
+export function readFragmentSegment(
+  bytes: Uint8Array,
+  infos: readonly TrackInfo[],
+  fileOffset = 0,
+): SegmentFacts {
   const found = new Map<number, TrackSamples>();
   const problems: SegmentProblem[] = [];
   const report = (check: string, problem: string) => problems.push({ check, problem });
@@ -32,7 +39,7 @@ export function readFragmentSegment(bytes: Uint8Array, infos: readonly TrackInfo
   const data = boxes.filter(({ type }) => type === 'mdat');
   for (const box of boxes.filter(({ type }) => type === 'moof')) {
     for (const { traf, number } of trafsOf(bytes, box)) {
-      readTraf({ bytes, moof: box, traf, number }, infos, found, report);
+      readTraf({ bytes, moof: box, traf, number, fileOffset }, infos, found, report);
     }
   }
   if (found.size === 0 && problems.length === 0) throw malformed('The segment holds no fragment.');
@@ -85,10 +92,10 @@ function trafsOf(bytes: Uint8Array, moof: Box): { traf: Box; number: number }[] 
   return children.filter(({ type }) => type === 'traf').map((traf) => ({ traf, number }));
 }
 
-type Traf = { bytes: Uint8Array; moof: Box; traf: Box; number: number };
+type Traf = { bytes: Uint8Array; moof: Box; traf: Box; number: number; fileOffset: number };
 
 function readTraf(
-  { bytes, moof, traf, number }: Traf,
+  { bytes, moof, traf, number, fileOffset }: Traf,
   infos: readonly TrackInfo[],
   found: Map<number, TrackSamples>,
   report: (check: string, problem: string) => void,
@@ -112,7 +119,7 @@ function readTraf(
     sizeBytes: header.defaults.sizeBytes ?? info.defaults.sizeBytes,
     flags: header.defaults.flags ?? info.defaults.flags,
   };
-  const base = header.baseOffset ?? moof.start;
+  const base = header.baseOffset === undefined ? moof.start : header.baseOffset - fileOffset;
   let at = base;
   for (const trun of childrenOf(bytes, traf).filter(({ type }) => type === 'trun')) {
     const run = readRun(bytes, trun, defaults);

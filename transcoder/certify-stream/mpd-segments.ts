@@ -83,7 +83,10 @@ export function segmentsOf({ form, attributes, elements }: Addressing, place: Pl
   };
   const listed = childrenNamed(elements[0]!, 'SegmentURL');
   const segments = listed.map(({ attributes: { media, mediaRange } }, index) => {
-    const time = times[index] ?? { startTicks: 0, durationTicks: 0, timescale };
+    const last = times.at(-1);
+    // More than the duration accounts for: what is left over.
+    const endTicks = last ? last.startTicks + last.durationTicks : offsetTicks;
+    const time = times[index] ?? { startTicks: endTicks, durationTicks: 0, timescale };
     return {
       ...segmentAt(index, resolveUrl(media ?? '', place.base), time, init),
       range: rangeOf(mediaRange),

@@ -74,7 +74,9 @@ export class ResourceLibrary {
       segment.init ? this.init(segment.init) : undefined,
     ]);
     if (!bytes || (segment.init && !init)) return undefined;
-    const facts = this.#parsed('segment-readable', segment.url, () => readAnySegment(bytes, init));
+    const facts = this.#parsed('segment-readable', segment.url, () =>
+      readAnySegment(bytes, init, segment.range?.offset),
+    );
     const { problems = [], checked = [] } = facts ?? {};
     for (const { check, problem } of problems) this.#findings.see(check, segment.url, problem);
     const failed = new Set(problems.map(({ check }) => check));
@@ -146,10 +148,10 @@ export class ResourceLibrary {
   }
 }
 
-function readAnySegment(bytes: Uint8Array, init: InitSegment | undefined): SegmentFacts {
+function readAnySegment(bytes: Uint8Array, init: InitSegment | undefined, fileOffset = 0): SegmentFacts {
   const refuse = (detail: string) => new AppError('verification_failed', { detail });
   if (bytes.length === 0) throw refuse('The segment is empty.');
-  if (init) return readFragmentSegment(bytes, init.tracks);
+  if (init) return readFragmentSegment(bytes, init.tracks, fileOffset);
   if (looksLikeTs(bytes)) return readTsSegment(bytes);
   if (looksLikePackedAudio(bytes)) return readPackedAudio(bytes);
   throw refuse('The segment is neither MPEG-TS nor packed audio, and no init segment is named.');

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { certifyStream, NotAStream, type StreamCertificate } from '../certify-stream/certify-stream.ts';
 import { Interrupted, onInterruption } from './interruption.ts';
-import { formatBytes, formatSeconds } from './transfer-meter.ts';
+import { formatBytes } from './transfer-meter.ts';
 import { UsageError } from './usage.ts';
 
 /** Judges one stream. @returns the exit code: 0 flawless, 1 faults were found, 2 nothing to judge */
@@ -47,7 +47,7 @@ function rows(certificate: StreamCertificate): string[] {
   const depth = isDeep ? 'everything was read' : 'a sample was read (--deep reads everything)';
   return [
     `${format.toUpperCase()}  ${url}`,
-    `${formatSeconds(certificate.seconds)}, ${formatBytes(certificate.bytesRead)} read, ${depth}`,
+    `${certificate.seconds.toFixed(1)} s, ${formatBytes(certificate.bytesRead)} read, ${depth}`,
     '',
     ...checks.flatMap(({ name, count, failed, findings }) => [
       `  ${failed > 0 ? 'FAIL' : 'ok  '}  ${name.padEnd(width)}  ${failed > 0 ? `${failed} of ${count}` : count}`,
