@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { createLog } from '../../shared/log.ts';
 import type { TaskFacts } from '../../shared/messages.ts';
 import { initName, segmentName } from '../../shared/object-keys.ts';
-import type { Plan } from '../../shared/plan.ts';
+import type { Plan, PlanOptions } from '../../shared/plan.ts';
 import { planJob } from '../../shared/plan-job.ts';
 import { frameTicks } from '../../shared/timeline.ts';
 import { createScratch } from '../../transcoder/scratch.ts';
@@ -20,7 +20,7 @@ export const LIMITS = { wallSeconds: 60, memoryBytes: 2 ** 31 };
 export const PREFIX = 'hls/videos/v/g/';
 
 /** Two small rungs and segments of a second, so that seconds of video make several chunks. */
-export async function planFile(path: string): Promise<Plan> {
+export async function planFile(path: string, options: Partial<PlanOptions> = {}): Promise<Plan> {
   await using scratch = await createScratch('plan-test');
   await using source = await openFileSource(path);
   const info = await probeSource(source, scratch, LIMITS, new AbortController().signal);
@@ -31,6 +31,7 @@ export async function planFile(path: string): Promise<Plan> {
       { shortSidePixels: 90, maxBitrateBps: 200_000 },
       { shortSidePixels: 180, maxBitrateBps: 400_000 },
     ],
+    ...options,
   });
 }
 

@@ -110,9 +110,18 @@ export function gridOfRun(plan: Plan, run: FrameRun): { startSeconds: string; he
  */
 const FRAME_TIMES_KEPT = 'aresample=async=1000:min_comp=0.02:min_hard_comp=0.04:first_pts=0:flags=res';
 
-/** A whole audio track as fragmented MP4 with small fragments and one edit that hides the encoder's priming. */
-export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path: string): FfmpegCommand {
-  const layout = CHANNEL_LAYOUTS[audio.channels] ?? 'stereo';
+/**
+ * A whole audio track as fragmented MP4 with small fragments and one edit that hides the encoder's priming.
+ *
+ * @param filters For a track that is encoded, each with a trailing comma.
+ */
+export function audioCommand(
+  plan: Plan,
+  audio: PlannedAudio,
+  input: Input,
+  path: string,
+  filters = '',
+): FfmpegCommand {
   const codec = audio.isCopied
     ? // MPEG-TS carries ADTS headers, which MP4 does not; elsewhere the filter passes frames on.
       ['-c:a', 'copy', '-bsf:a', 'aac_adtstoasc']
@@ -120,7 +129,7 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
         // Silence before a late start and in holes; 44.1 kHz stays, anything else becomes the nearer of the two.
         ...[
           '-af',
-          `${FRAME_TIMES_KEPT},${loudnessFilters(plan, layout)}aformat=sample_rates=48000|44100:channel_layouts=${layout}`,
+          `${FRAME_TIMES_KEPT},${filters}aformat=sample_rates=48000|44100:channel_layouts=${layoutOf(audio)}`,
         ],
         ...['-c:a', 'aac', '-b:a', String(audio.bitrateBps), '-flags:a', '+bitexact'],
       ];
@@ -142,10 +151,8 @@ export function audioCommand(plan: Plan, audio: PlannedAudio, input: Input, path
 
 const CHANNEL_LAYOUTS: Record<number, string> = { 1: 'mono', 2: 'stereo', 6: '5.1' };
 
-/** One pass, which follows the programme as it goes; loudnorm works at 192 kHz and leaves it there. */
-function loudnessFilters({ loudnessLufs }: Plan, layout: string): string {
-  if (loudnessLufs === undefined) return '';
-  return `aformat=channel_layouts=${layout},loudnorm=I=${loudnessLufs}:TP=-1.5:LRA=11,aresample=48000,`;
+export function layoutOf({ channels }: PlannedAudio): string {
+  return CHANNEL_LAYOUTS[channels] ?? 'stereo';
 }
 
 /** The source as the one input of a command. */

@@ -8,6 +8,7 @@ import type { Plan } from '../../shared/plan.ts';
 import { frameSeconds } from '../../shared/timeline.ts';
 import { runEncoder } from '../encoder-run.ts';
 import { audioCommand } from '../ffmpeg/args.ts';
+import { gainFilters } from '../ffmpeg/loudness-args.ts';
 import {
   type AudioFormat,
   type AudioSegment,
@@ -16,6 +17,7 @@ import {
   audioSegments,
 } from '../isobmff/audio-track.ts';
 import { GrowingFile } from '../isobmff/growing-file.ts';
+import { loudnessGainDb } from '../loudness.ts';
 import { createSegmentStore } from '../segment-store.ts';
 import type { TaskContext } from '../task-context.ts';
 
@@ -36,10 +38,11 @@ export async function encodeAudio(context: TaskContext, plan: Plan, trackIndex: 
   const segments: SegmentFacts[] = [];
   let init: InitFacts | undefined;
 
+  const filters = gainFilters(audio, await loudnessGainDb(context, plan, audio));
   await using files = new AsyncDisposableStack();
   const { cpuSeconds } = await runEncoder<AudioPart>(
     context,
-    audioCommand(plan, audio, { url: context.source.url, threads: context.threads }, path),
+    audioCommand(plan, audio, { url: context.source.url, threads: context.threads }, path, filters),
     {
       segments: (writer) => parts(files.use(new GrowingFile(path, writer)), plan, audio.channels),
       async store({ file, format, segment }) {
