@@ -70,7 +70,7 @@ describe('publishing', () => {
     const successor = await mustClaim('worker-b');
     const report = { presentation: PRESENTATION };
     expect(await refusalOf(internal('publish', held.jobToken, report))).toBe('lease_lost');
-    expect(await videoRow(job)).toMatchObject({ state: 'processing', published_job: null });
+    expect(await videoRow(job)).toMatchObject({ published_job: null, ready_at: null });
     await publish(successor);
     expect(await videoRow(job)).toMatchObject({ state: 'ready' });
   });

@@ -10,7 +10,10 @@ const POLL_MS = 1000;
 /** With events arriving, the ledger is asked only in case one was lost. */
 const POLL_WITH_EVENTS_MS = 5000;
 
-export type JobUpdate = Pick<Job, 'state' | 'progress' | 'stage' | 'etaSeconds'>;
+export type JobUpdate = Pick<Job, 'state' | 'progress' | 'stage' | 'etaSeconds'> & {
+  /** Of an event; `playable` is told once. */
+  type?: JobEvent['type'];
+};
 
 /** @param signal ends the wait with its reason */
 export async function followJob(

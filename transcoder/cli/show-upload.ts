@@ -29,7 +29,7 @@ export async function showUpload(
   const bar = (label: string) => (isQuiet ? SILENT : createProgressBar(label));
   const note = (text: string) => void (isQuiet || console.log(`  ${text}`));
   const upload = await sendShown(client, request, bar('upload'), note, signal);
-  const job = await followShown(client, upload.jobId, bar('transcode'), signal);
+  const job = await followShown(client, upload, bar('transcode'), note, signal);
   // Whatever the job came to, another run of the same command is about another upload.
   await request.journal?.remove();
   if (job.state !== 'succeeded') {
@@ -90,14 +90,27 @@ async function sendShown(
 
 async function followShown(
   client: ApiClient,
-  jobId: string,
+  { jobId, videoId }: UploadResult,
   bar: ProgressBar,
+  onNote: (text: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<Job> {
   const startedAtMs = Date.now();
-  const showProgress = ({ progress, stage, etaSeconds }: JobUpdate) => {
+  let isOver = false;
+  const tellPlayable = async () => {
+    try {
+      const { url } = await client.watchLink(videoId);
+      if (isOver) return;
+      bar.leave();
+      onNote(`Playable already: ${url}`);
+    } catch {
+      // The link is printed at the end as well; there is nothing to stop for.
+    }
+  };
+  const showProgress = ({ progress, stage, etaSeconds, type }: JobUpdate) => {
     const eta = etaSeconds === undefined ? '' : `, ${etaSeconds} s left`;
     bar.update(Math.min(progress, 99) / 100, `${stage}${eta}`);
+    if (type === 'playable') void tellPlayable();
   };
   try {
     const job = await followJob(client, jobId, showProgress, signal);
@@ -107,6 +120,8 @@ async function followShown(
   } catch (error) {
     bar.leave();
     throw error;
+  } finally {
+    isOver = true;
   }
 }
 

@@ -1,5 +1,5 @@
-// Waits until a video is playable or has failed: the job's event stream shows progress live, reading the video
-// every few seconds does where there is no stream.
+// Waits until a video is playable or has failed, and then until it is ready: the job's event stream shows progress
+// live, reading the video every few seconds does where there is no stream.
 import type { JobEvent, Video } from '../../shared/api.ts';
 import { type WatchApi, wait } from './api-client.ts';
 
@@ -13,28 +13,51 @@ const PING_MS = 10_000;
 /** A stream that says nothing for this long is dead. */
 const SILENCE_MS = 25_000;
 
+type OnProgress = (video: Video, progress?: JobProgress) => void;
+
 /** @returns the video in state `playable`, `ready` or `failed`. */
-export async function followUntilSettled(
-  api: WatchApi,
-  onProgress: (video: Video, progress?: JobProgress) => void,
-): Promise<Video> {
+export function followUntilPlayable(api: WatchApi, onProgress: OnProgress): Promise<Video> {
+  return follow(api, onProgress, {
+    isThere: ({ state }) => state === 'ready' || state === 'playable' || state === 'failed',
+    isLast: (event) => hasEnded(event) || event.type === 'playable',
+  });
+}
+
+/** Goes on with a video that is playable. @returns it when nothing more is done for it. */
+export function followUntilDone(api: WatchApi, onProgress: OnProgress): Promise<Video> {
+  return follow(api, onProgress, {
+    // A copy that is whole stays playable though the rest has failed.
+    isThere: ({ state, job }) => state === 'ready' || state === 'failed' || !isOpen(job),
+    isLast: hasEnded,
+  });
+}
+
+type Aim = { isThere(video: Video): boolean; isLast(event: JobEvent): boolean };
+
+async function follow(api: WatchApi, onProgress: OnProgress, { isThere, isLast }: Aim): Promise<Video> {
   for (;;) {
     const video = await api.video();
-    if (video.state === 'ready' || video.state === 'playable' || video.state === 'failed') return video;
+    if (isThere(video)) return video;
     const { job } = video;
     onProgress(video, job && { percent: job.progress, stage: job.stage, etaSeconds: job.etaSeconds });
-    const isJobOpen = job?.state === 'queued' || job?.state === 'running';
-    const isOver =
-      isJobOpen &&
-      (await listen(api, job.id, (event) =>
-        onProgress(video, { percent: event.progress, stage: event.stage, etaSeconds: event.etaSeconds }),
-      ));
+    const onEvent = ({ progress, stage, etaSeconds }: JobEvent) =>
+      onProgress(video, { percent: progress, stage, etaSeconds });
+    const isOver = isOpen(job) && (await listen(api, job.id, onEvent, isLast));
     await wait(isOver ? SETTLE_MS : POLL_MS);
   }
 }
 
-/** Listens to a job's events until the job ends (true) or the stream does (false). */
-async function listen(api: WatchApi, jobId: string, onEvent: (event: JobEvent) => void): Promise<boolean> {
+function isOpen(job: Video['job']): job is NonNullable<Video['job']> {
+  return job?.state === 'queued' || job?.state === 'running';
+}
+
+/** Listens to a job's events until the last one (true) or the end of the stream (false). */
+async function listen(
+  api: WatchApi,
+  jobId: string,
+  onEvent: (event: JobEvent) => void,
+  isLast: (event: JobEvent) => boolean,
+): Promise<boolean> {
   let url: string;
   try {
     url = await api.eventsUrl(jobId);
@@ -55,7 +78,7 @@ async function listen(api: WatchApi, jobId: string, onEvent: (event: JobEvent) =
       const event = JSON.parse(data) as JobEvent;
       onEvent(event);
       // Not waiting for the closing handshake: the video is there to be played now.
-      if (hasEnded(event)) resolve(true);
+      if (isLast(event)) resolve(true);
     };
   });
   clearInterval(pulse);
@@ -65,5 +88,5 @@ async function listen(api: WatchApi, jobId: string, onEvent: (event: JobEvent) =
 
 function hasEnded({ type, state }: JobEvent): boolean {
   const isOver = state === 'succeeded' || state === 'failed' || state === 'cancelled';
-  return isOver || type === 'playable' || type === 'ready' || type === 'failed';
+  return isOver || type === 'ready' || type === 'failed';
 }

@@ -1,8 +1,8 @@
 // The watch page. `data-state` on <body> is what it shows: loading, processing, ready, failed or expired.
 import type Hls from 'hls.js';
 import type { Video } from '../../shared/api.ts';
-import { ApiFailure, createWatchApi } from './api-client.ts';
-import { followUntilSettled, type JobProgress } from './follow-job.ts';
+import { ApiFailure, createWatchApi, type WatchApi } from './api-client.ts';
+import { followUntilDone, followUntilPlayable, type JobProgress } from './follow-job.ts';
 import { startPlayer } from './player.ts';
 
 type PageState = 'loading' | 'processing' | 'ready' | 'failed' | 'expired';
@@ -44,7 +44,7 @@ async function start(): Promise<void> {
 
 async function watch(videoId: string, token: string): Promise<void> {
   const api = createWatchApi(videoId, token);
-  const video = await followUntilSettled(api, (pending, progress) => {
+  const video = await followUntilPlayable(api, (pending, progress) => {
     showTitle(pending);
     showProgress(pending, progress);
   });
@@ -62,6 +62,27 @@ async function watch(videoId: string, token: string): Promise<void> {
   show('ready', '', '');
   const hls = startPlayer(parts, session, api, (sentence) => show('failed', 'Playback stopped', sentence));
   window.reelay = { player, hls };
+  if (video.state === 'playable') await tellPreparation(api);
+}
+
+/** Says beside the picture that the video is not finished. What plays goes on by itself, whatever comes of it. */
+async function tellPreparation(api: WatchApi): Promise<void> {
+  const note = element('preparing');
+  note.hidden = false;
+  try {
+    const video = await followUntilDone(api, (_video, progress) => {
+      const percent = progress ? ` (${Math.floor(progress.percent)}%)` : '';
+      setText('preparing', `Still being prepared${percent}`);
+    });
+    note.hidden = video.state === 'ready';
+    if (video.state === 'failed') {
+      setText('preparing', `Preparing it failed, so it may end early. ${video.error?.detail ?? ''}`.trim());
+    } else if (!note.hidden) {
+      setText('preparing', 'Other qualities could not be made.');
+    }
+  } catch {
+    note.hidden = true; // the news is lost; the video plays
+  }
 }
 
 function showTitle(video: Video): void {
