@@ -2,11 +2,14 @@
 import { AppError } from '../errors.ts';
 import type { SourceAudio, SourceInfo } from '../source-info.ts';
 import { audioProperties, type ChosenStreams, videoProperties } from './choose-streams.ts';
-import { extentOf, type PacketTimes, pictureTiming } from './picture-times.ts';
+import { type Extent, extentOf, type PacketTimes, pictureTiming } from './picture-times.ts';
 import type { StreamFacts } from './stream-facts.ts';
 
 /** Where neither packets nor headers tell a pace: one picture without a duration. */
 export const FALLBACK_FPS = 25;
+
+/** A first packet of sound may begin this much before zero: what lies there primes the decoder and is not heard. */
+const MAX_PRIMING_SECONDS = 0.1;
 
 /**
  * `times` holds packet times by stream index; without an index to seek by, key frames are not told.
@@ -31,7 +34,8 @@ export function sourceInfoOf(found: {
   }
   // The encoder shifts the container's clock by this for every stream alike, so sound and picture keep their
   // offset. The file's own start time is no use: text and data streams count in it.
-  const zeroSeconds = Math.min(...[...times.values()].flatMap((one) => extentOf(one)?.startSeconds ?? []));
+  const starts = chosen.audio.flatMap((stream) => heardExtent(times.get(stream.index))?.startSeconds ?? []);
+  const zeroSeconds = Math.min(timing.startSeconds, ...starts);
   const tracks = chosen.audio.flatMap((stream) => sourceAudio(stream, times.get(stream.index), zeroSeconds));
   return {
     demuxer: found.demuxer,
@@ -61,7 +65,7 @@ function sourceAudio(
   times: PacketTimes | undefined,
   zeroSeconds: number,
 ): SourceAudio[] {
-  const extent = times && extentOf(times);
+  const extent = heardExtent(times);
   if (!extent) return [];
   return [
     {
@@ -70,4 +74,10 @@ function sourceAudio(
       durationSeconds: extent.endSeconds - extent.startSeconds,
     },
   ];
+}
+
+function heardExtent(times: PacketTimes | undefined): Extent | undefined {
+  const extent = times && extentOf(times);
+  if (!extent || extent.startSeconds >= 0 || extent.startSeconds < -MAX_PRIMING_SECONDS) return extent;
+  return { ...extent, startSeconds: 0 };
 }
