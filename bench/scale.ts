@@ -17,6 +17,7 @@ import { createLedgerClient } from '../transcoder/ledger-client.ts';
 import type { TaskOutcome } from '../transcoder/pipeline.ts';
 import { createQueueClient } from '../transcoder/queue-client.ts';
 import { createR2 } from '../transcoder/r2.ts';
+import { createSourceCaches } from '../transcoder/source-caches.ts';
 import { performTask, type TaskTools } from '../transcoder/task.ts';
 import type { TaskContext } from '../transcoder/task-context.ts';
 
@@ -95,7 +96,7 @@ function startSleeper(stack: Stack, folder: string, workerId: string, drain: Abo
     openStorage: createR2,
     capacity: { slots: 1, threads: 1, limits: { wallSeconds: 60, memoryBytes: GIB } },
     scratchRoot: folder,
-    sourceCacheBytes: GIB,
+    sourceCaches: createSourceCaches({ directory: folder, cacheBytes: GIB }),
     log: QUIET,
     runTask: sleepThrough,
   };

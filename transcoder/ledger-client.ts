@@ -36,7 +36,7 @@ export type TaskLedger = {
   reportImport(sizeBytes: number): Promise<void>;
   reportPlan(summary: PlanSummary): Promise<void>;
   reportDone(mark: number): Promise<void>;
-  publish(presentation: Presentation, receipt: Receipt): Promise<void>;
+  publish(presentation: Presentation, receipt?: Receipt): Promise<void>;
   fail(failure: TaskFailure): Promise<void>;
   release(): Promise<void>;
   /** For display; not repeated. */
@@ -99,7 +99,7 @@ export function createLedgerClient(options: {
         reportPlan: async (summary) => void (await insist('plan', token, { summary })),
         reportDone: async (mark) => void (await insist('done', token, { mark })),
         publish: async (presentation, receipt) =>
-          void (await insist('publish', token, { presentation, receipt })),
+          void (await insist('publish', token, { presentation, ...(receipt && { receipt }) })),
         fail: async (failure) => void (await insist('fail', token, failure)),
         release: async () => void (await insist('release', token, {})),
         progress: async (progress) => void (await post('progress', token, progress)),

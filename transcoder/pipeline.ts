@@ -21,7 +21,7 @@ import { certify } from './stages/certify.ts';
 import { encodeChunk } from './stages/encode.ts';
 import { makePoster } from './stages/images.ts';
 import { beginInstant, copyInstant } from './stages/instant.ts';
-import { judgeCopy } from './stages/judge-instant.ts';
+import { judgeCopy, lookAtCopy } from './stages/judge-instant.ts';
 import { packagePresentation } from './stages/package.ts';
 import { makePreview } from './stages/preview.ts';
 import { probeSource } from './stages/probe.ts';
@@ -40,7 +40,7 @@ export type TaskOutcome =
   | { kind: 'imported'; sizeBytes: number }
   | { kind: 'planned'; summary: PlanSummary }
   | { kind: 'done'; mark: number }
-  | { kind: 'published'; presentation: Presentation; receipt: Receipt };
+  | { kind: 'published'; presentation: Presentation; receipt?: Receipt };
 
 export function runTask(
   context: TaskContext,
@@ -70,15 +70,17 @@ async function fetchSource(context: TaskContext, imports: ImportSettings): Promi
 
 async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const { claim, source, scratch, limits, signal } = context;
+  const looking = lookAtCopy(source);
+  looking.catch(() => undefined); // what the probe says of the source comes first
   const info = await probeSource(source, scratch, limits, signal);
   const planned = planJob(info, claim.job.options);
-  const copyable = await judgeCopy(context, info, planned);
+  const copyable = judgeCopy(await looking, info, planned, context.log);
   // What can be played by a copy is to be playable within two seconds; a trial takes as long again.
   const plan = copyable
     ? { ...planned, instant: copyable.instant }
     : await withTrial(context, planned, info.keyFrameSeconds);
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
-  const instantMark = copyable ? await beginInstant(context, stored, copyable.indexed) : 0;
+  const instantMark = copyable ? await beginInstant(context, stored, copyable) : 0;
   return { kind: 'planned', summary: { ...summarize(stored), ...(instantMark > 0 && { instantMark }) } };
 }
 

@@ -1,0 +1,75 @@
+// One job, task after task in one slot as a transcoder of this machine works on it, in a process of its own: its CPU
+// time and memory are the transcoder's. Run as a program: CLIP STORE_URL; it prints what each kind of task took.
+import { readFile } from 'node:fs/promises';
+import { createLog } from '../shared/log.ts';
+import type { Claim } from '../shared/messages.ts';
+import { PlanOptions } from '../shared/plan.ts';
+import { TaskKind } from '../shared/states.ts';
+import { sizeCapacity, thisMachine } from '../transcoder/capacity.ts';
+import { runTask, type TaskOutcome } from '../transcoder/pipeline.ts';
+import { createR2 } from '../transcoder/r2.ts';
+import { createScratch } from '../transcoder/scratch.ts';
+import { openSource } from '../transcoder/source.ts';
+import { createSourceCaches } from '../transcoder/source-caches.ts';
+import { type Cost, costOf } from './cpu-time.ts';
+import { peakResidentBytes } from './processes.ts';
+
+/** Told by the program on its last line. */
+export type JobCost = {
+  kinds: Record<string, Cost & { tasks: number }>;
+  sourceFetches: number;
+  nodePeakBytes: number;
+};
+
+async function main(clip: string, endpoint: string): Promise<JobCost> {
+  const storage = { endpoint, bucket: 'media', accessKeyId: 'bench', secretAccessKey: 'bench' };
+  const r2 = createR2(storage);
+  const id = `bench-${process.pid}`;
+  const key = `sources/${id}/upload`;
+  const bytes = await readFile(clip);
+  await r2.putOnce(key, bytes, 'video/mp4');
+  const source = { key, etag: (await r2.head(key))!.etag, sizeBytes: bytes.length };
+  const { threads, limits } = sizeCapacity(thisMachine(), { slots: 1 });
+  await using root = await createScratch('bench-job');
+  await using caches = createSourceCaches({ directory: root.directory });
+  const log = { ...createLog(), info: () => undefined };
+
+  const perform = async (name: string): Promise<TaskOutcome> => {
+    const [kind, index = '0'] = name.split(':');
+    const task = { jobId: id, name, kind: TaskKind.parse(kind), index: Number(index), epoch: 1, mark: 0 };
+    const job = { videoId: id, source, outputPrefix: `hls/videos/${id}/1/`, options: PlanOptions.parse({}) };
+    const claim: Claim = { jobToken: '', leaseSeconds: 90, heartbeatSeconds: 15, task, job, storage };
+    await using scratch = await createScratch(name, root.directory);
+    await using opened = await openSource(r2, source, scratch, { caches });
+    return await runTask({
+      ...{ claim, r2, source: opened, scratch, threads, limits, log },
+      signal: new AbortController().signal,
+      commit: async () => undefined,
+      beginImport: () => Promise.reject(new Error('this is no import')),
+      progress: () => undefined,
+    });
+  };
+
+  const kinds: JobCost['kinds'] = {};
+  const measured = async (name: string): Promise<TaskOutcome> => {
+    const { result, cpuSeconds, wallSeconds } = await costOf(() => perform(name));
+    const kind = name.split(':')[0]!;
+    const sum = kinds[kind] ?? { tasks: 0, cpuSeconds: 0, wallSeconds: 0 };
+    kinds[kind] = {
+      tasks: sum.tasks + 1,
+      cpuSeconds: sum.cpuSeconds + cpuSeconds,
+      wallSeconds: sum.wallSeconds + wallSeconds,
+    };
+    return result;
+  };
+  const planned = await measured('plan');
+  if (planned.kind !== 'planned') throw new Error(`the plan ended ${planned.kind}`);
+  for (const index of planned.summary.chunks.keys()) await measured(`chunk:${index}`);
+  for (let index = 0; index < planned.summary.audioTracks; index++) await measured(`audio:${index}`);
+  await measured('finish');
+  return { kinds, sourceFetches: caches.fetches, nodePeakBytes: await peakResidentBytes(process.pid) };
+}
+
+const [clip, endpoint] = process.argv.slice(2);
+if (!clip || !endpoint) throw new Error('usage: encode-job.ts CLIP STORE_URL');
+console.log(JSON.stringify(await main(clip, endpoint)));

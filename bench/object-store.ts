@@ -1,0 +1,55 @@
+// An object store in a process of its own, so that its CPU time is nobody else's: as much of S3 as the transcoder's
+// client speaks, in memory, without checking signatures. Run as a program; it prints its port.
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+type Stored = { bytes: Buffer; etag: string };
+
+const objects = new Map<string, Stored>();
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://store');
+  const key = decodeURIComponent(url.pathname.split('/').slice(2).join('/'));
+  const end = (status: number, headers: Record<string, string | number> = {}, body?: Buffer | string) => {
+    response.writeHead(status, headers);
+    response.end(body);
+  };
+  if (request.method === 'PUT') return end(await put(key, request), { 'content-length': 0 });
+  if (url.searchParams.has('list-type')) return end(200, {}, listing(url.searchParams.get('prefix') ?? ''));
+  const held = objects.get(key);
+  if (!held) return end(404, { 'content-length': 0 });
+  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+  const piece = range ? held.bytes.subarray(Number(range[1]), Number(range[2]) + 1) : held.bytes;
+  const headers = { etag: `"${held.etag}"`, 'content-length': piece.length };
+  if (request.method === 'HEAD') return end(200, headers);
+  end(range ? 206 : 200, headers, piece);
+}
+
+async function put(key: string, request: IncomingMessage): Promise<number> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  if (request.headers['if-none-match'] === '*' && objects.has(key)) return 412;
+  const bytes = Buffer.concat(pieces);
+  objects.set(key, { bytes, etag: createHash('md5').update(bytes).digest('hex') });
+  return 200;
+}
+
+function listing(prefix: string): string {
+  const contents = [...objects]
+    .filter(([key]) => key.startsWith(prefix))
+    .map(([key, { bytes, etag }]) => {
+      const fields = `<Key>${key}</Key><Size>${bytes.length}</Size><ETag>"${etag}"</ETag>`;
+      return `<Contents>${fields}</Contents>`;
+    });
+  return `<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`;
+}
+
+const server = createServer((request, response) => {
+  answer(request, response).catch(() => response.destroy());
+});
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+console.log((server.address() as AddressInfo).port);
+process.once('disconnect', () => process.exit(0)); // its parent is gone
