@@ -12,19 +12,24 @@ export type AudioTimeline = AudioClock & { frameCount: number };
 
 export type CopiedAudio = AudioTimeline & {
   samples: SampleList;
-  /** The first sample taken. */
-  firstSample: number;
-  /** Silent frames before it. */
-  leadFrames: number;
+  /** The sample of each frame, or {@link SILENCE}. */
+  frames: Int32Array;
   /** AudioSpecificConfig */
   configuration: Uint8Array;
 };
 
+export const SILENCE = -1;
+/** Samples may stray this many frames from the track's own clock before a frame is added or dropped. */
+const STRAY_FRAMES = 2;
 /** ffmpeg's encoder begins with one frame of priming. */
 const ENCODER_FRAME_TICKS = 1024;
-const MAX_SAMPLES = 4_200_000;
+/** A day of them. */
+const MAX_FRAMES = 4_200_000;
 
-/** Undefined where its frames are not of one length back to back, or the edit list is not followed. */
+/**
+ * Frames are laid back to back, whatever jitter the index gives them; holes and a late start are silent. Undefined
+ * where the track's clock does not count its samples, or the edit list is not followed.
+ */
 export function copiedAudio(
   track: IsoTrack,
   index: Pick<IsoIndex, 'boxes'>,
@@ -38,22 +43,25 @@ export function copiedAudio(
   // 5 bits object type, 4 bits frequency index, 4 bits channels, then frameLengthFlag (ISO/IEC 14496-3).
   const frameTicks = configuration[1]! & 0x04 ? 960 : 1024;
   const timescale = clock.ticksPerSecond;
-  if (timescale !== sampleRate || !isRegular(samples, frameTicks)) return undefined;
+  if (timescale !== sampleRate) return undefined;
+  const slots = samples && slotsOf(samples, frameTicks);
+  if (!slots) return undefined;
 
   // A decoder needs one frame before the first that is heard.
-  const firstSample = Math.max(0, Math.floor(clock.shownFrom / frameTicks) - 1);
-  const endSample = Math.min(samples.count, Math.ceil(clock.shownTo / frameTicks));
+  const firstSlot = Math.max(0, Math.floor(clock.shownFrom / frameTicks) - 1);
+  const heard = slots.slice(firstSlot, Math.ceil(clock.shownTo / frameTicks));
   const pauseTicks = Math.max(0, Math.round((clock.waitSeconds - zeroSeconds) * timescale));
   const leadFrames = Math.ceil(pauseTicks / frameTicks);
-  if (endSample <= firstSample) return undefined;
+  if (heard.length === 0 || leadFrames > MAX_FRAMES) return undefined;
+  const frames = new Int32Array(leadFrames + heard.length).fill(SILENCE, 0, leadFrames);
+  frames.set(heard, leadFrames);
   return {
     timescale,
     frameTicks,
-    hiddenTicks: clock.shownFrom - firstSample * frameTicks + leadFrames * frameTicks - pauseTicks,
-    frameCount: leadFrames + endSample - firstSample,
+    hiddenTicks: clock.shownFrom - firstSlot * frameTicks + leadFrames * frameTicks - pauseTicks,
+    frameCount: frames.length,
     samples,
-    firstSample,
-    leadFrames,
+    frames,
     configuration,
   };
 }
@@ -89,17 +97,23 @@ export function audioTimeline(
   return segments;
 }
 
-/** The last frame may be told as shorter than it is. */
-function isRegular(samples: SampleList, frameTicks: number): boolean {
-  const { count, durations } = samples;
-  return durations.every(
-    (ticks, sample) => ticks === frameTicks || (sample === count - 1 && ticks < frameTicks),
-  );
+/** The sample of each frame of the track's own clock; undefined where its durations are no such clock's. */
+function slotsOf(samples: SampleList, frameTicks: number): Int32Array | undefined {
+  const slots: number[] = [];
+  let ticks = 0;
+  for (let sample = 0; sample < samples.count; sample++) {
+    const ahead = Math.round(ticks / frameTicks) - slots.length;
+    if (slots.length + ahead > MAX_FRAMES) return undefined;
+    for (let missing = ahead >= STRAY_FRAMES ? ahead : 0; missing > 0; missing--) slots.push(SILENCE);
+    if (ahead > -STRAY_FRAMES) slots.push(sample);
+    ticks += samples.durations[sample]!;
+  }
+  return Int32Array.from(slots);
 }
 
 function listOf(track: IsoTrack): SampleList | undefined {
   try {
-    return readSampleList(track, MAX_SAMPLES);
+    return readSampleList(track, MAX_FRAMES);
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

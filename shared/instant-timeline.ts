@@ -1,5 +1,5 @@
 // Plans the copied rendition: what the index of the source says becomes the timeline its playlists tell.
-import { audioTimeline, copiedAudio, encodedAudio } from './instant-audio.ts';
+import { audioTimeline, type CopiedAudio, copiedAudio, encodedAudio } from './instant-audio.ts';
 import { type CopiedVideo, copiedVideo } from './instant-video.ts';
 import type { Plan, PlannedAudio } from './plan.ts';
 import type { InstantAudio, InstantSegment, InstantVideo, PlannedInstant } from './plan-instant.ts';
@@ -16,35 +16,41 @@ const ENCODED_PEAK_RATIO = 1.3;
 /** A source as its own index tells it; streams have the numbers that ffmpeg gives them. */
 export type IndexedSource = { index: IsoIndex; streams: StreamFacts[] };
 
+/** What a copy takes of a source; no `audio` where there is none, or it must be encoded. */
+export type CopySources = { video: CopiedVideo; audio?: CopiedAudio };
+
 /** Undefined where a copy would not be exact. Whether players take it is `judgeInstant`'s to say. */
-export function planInstant(source: IndexedSource, info: SourceInfo, plan: Plan): PlannedInstant | undefined {
-  const copied = copiedVideoOf(source, plan);
+export function planInstant(
+  source: IndexedSource,
+  info: SourceInfo,
+  plan: Plan,
+): { instant: PlannedInstant; sources: CopySources } | undefined {
+  const sources = copySources(source, plan);
   const stream = source.streams[plan.source.videoStreamIndex];
-  if (!copied || !stream || !agrees(copied, info)) return undefined;
-  const video = describeVideo(copied, stream, plan);
+  if (!sources || !stream || !agrees(sources.video, info)) return undefined;
+  const video = describeVideo(sources.video, stream, plan);
   const track = instantAudioOf(plan);
-  const audio = track && describeAudio(source, info, plan, track, video);
-  return { video, ...(audio && { audio }) };
+  const audio = track && describeAudio(sources.audio, info, plan, track, video);
+  return { instant: { video, ...(audio && { audio }) }, sources };
 }
 
-export function copiedVideoOf({ index }: IndexedSource, plan: Plan): CopiedVideo | undefined {
-  const track = index.tracks[plan.source.videoStreamIndex];
-  const { segmentSeconds } = plan;
-  return track && copiedVideo(track, index, { zeroSeconds: plan.source.zeroSeconds ?? 0, segmentSeconds });
+/** The pictures and, where its frames can be taken over, the sound of a copy. */
+export function copySources({ index, streams }: IndexedSource, plan: Plan): CopySources | undefined {
+  const { zeroSeconds = 0, videoStreamIndex } = plan.source;
+  const track = index.tracks[videoStreamIndex];
+  const video = track && copiedVideo(track, index, { zeroSeconds, segmentSeconds: plan.segmentSeconds });
+  if (!video) return undefined;
+  const planned = instantAudioOf(plan);
+  const sound = planned?.isCopied ? index.tracks[planned.streamIndex] : undefined;
+  const stream = planned && streams[planned.streamIndex];
+  const audio = sound && stream && copiedAudio(sound, index, stream, zeroSeconds);
+  return { video, ...(audio && { audio }) };
 }
 
 /** The track a player would begin with. */
 export function instantAudioOf({ audio }: Plan): PlannedAudio | undefined {
   const stereo = audio.filter(({ channels }) => channels <= 2);
   return stereo.find(({ isDefault }) => isDefault) ?? stereo[0];
-}
-
-/** Undefined where the track must be encoded, or the copy is the encoder's to make. */
-export function copiedAudioOf({ index, streams }: IndexedSource, plan: Plan, audio: PlannedAudio) {
-  const track = index.tracks[audio.streamIndex];
-  const stream = streams[audio.streamIndex];
-  if (!audio.isCopied || !track || !stream) return undefined;
-  return copiedAudio(track, index, stream, plan.source.zeroSeconds ?? 0);
 }
 
 /** Start of segment `index` of the copied video, and in the same stride after its end. */
@@ -87,13 +93,12 @@ function describeVideo(copied: CopiedVideo, stream: StreamFacts, plan: Plan): In
 }
 
 function describeAudio(
-  source: IndexedSource,
+  copied: CopiedAudio | undefined,
   info: SourceInfo,
   plan: Plan,
   audio: PlannedAudio,
   video: InstantVideo,
 ): InstantAudio | undefined {
-  const copied = copiedAudioOf(source, plan, audio);
   const track = info.audio.find(({ streamIndex }) => streamIndex === audio.streamIndex);
   if (!track) return undefined;
   const timeline = copied ?? encodedAudio(track.startSeconds + track.durationSeconds, track.sampleRate);
@@ -112,13 +117,14 @@ function describeAudio(
 type Sized = { seconds: number; bytes: number };
 
 function sizeOfSound(
-  { samples, firstSample, leadFrames, frameTicks, timescale }: NonNullable<ReturnType<typeof copiedAudioOf>>,
+  { samples, frames, frameTicks, timescale }: CopiedAudio,
   { startTicks, durationTicks }: InstantSegment,
 ): Sized {
-  const first = firstSample - leadFrames + startTicks / frameTicks;
+  const first = startTicks / frameTicks;
   const count = durationTicks / frameTicks;
   let bytes = SEGMENT_OVERHEAD_BYTES + SAMPLE_OVERHEAD_BYTES * count;
-  for (let sample = Math.max(0, first); sample < first + count; sample++) bytes += samples.sizes[sample] ?? 0;
+  // Silence has no size of a sample, and next to none of its own.
+  for (const sample of frames.subarray(first, first + count)) bytes += samples.sizes[sample] ?? 0;
   return { seconds: durationTicks / timescale, bytes };
 }
 

@@ -11,7 +11,7 @@ import { readSampleList } from '../../shared/probe/iso-sample-list.ts';
 import { readIndexedSource } from '../../transcoder/indexed-source.ts';
 import { createScratch } from '../../transcoder/scratch.ts';
 import { beginInstant, copyInstant } from '../../transcoder/stages/instant.ts';
-import { judgeCopy } from '../../transcoder/stages/judge-instant.ts';
+import { judgeCopy, lookAtCopy } from '../../transcoder/stages/judge-instant.ts';
 import { probeSource } from '../../transcoder/stages/probe.ts';
 import { openFileSource } from '../support/file-source.ts';
 import { ffmpeg, makeFolder } from '../support/media.ts';
@@ -48,7 +48,7 @@ async function planOf(path: string): Promise<Plan> {
   await using source = await openFileSource(path);
   const info = await probeSource(source, scratch, LIMITS, new AbortController().signal);
   const plan = planJob(info, PlanOptions.parse({ segmentSeconds: 2, ladder: LADDER }));
-  const copyable = await judgeCopy({ source, log: SILENT_LOG }, info, plan);
+  const copyable = judgeCopy(await lookAtCopy(source), info, plan, SILENT_LOG);
   return { ...plan, ...(copyable && { instant: copyable.instant }) };
 }
 
@@ -168,10 +168,10 @@ describe('an attempt', () => {
       await using source = await openFileSource(path);
       const info = await probeSource(source, scratch, LIMITS, new AbortController().signal);
       const planned = planJob(info, PlanOptions.parse({ segmentSeconds: 1, ladder: LADDER }));
-      const copyable = (await judgeCopy({ source, log: SILENT_LOG }, info, planned))!;
+      const copyable = judgeCopy(await lookAtCopy(source), info, planned, SILENT_LOG)!;
       const plan = { ...planned, instant: copyable.instant };
       const { begun, r2, commits } = await onFile(path, async ({ context, r2, commits }) => ({
-        begun: await beginInstant(context, plan, copyable.indexed),
+        begun: await beginInstant(context, plan, copyable),
         ...{ r2, commits },
       }));
       expect({ begun, commits }).toEqual({ begun: mark, commits: [] });

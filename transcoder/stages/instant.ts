@@ -2,11 +2,10 @@
 // sound, laid out anew in segments. A segment is a function of the source and the plan, so an attempt goes on where
 // the last one stopped.
 import { AppError } from '../../shared/errors.ts';
-import type { CopiedAudio } from '../../shared/instant-audio.ts';
+import { type CopiedAudio, SILENCE } from '../../shared/instant-audio.ts';
 import {
-  copiedAudioOf,
-  copiedVideoOf,
-  type IndexedSource,
+  type CopySources,
+  copySources,
   instantAudioOf,
   instantBoundary,
 } from '../../shared/instant-timeline.ts';
@@ -45,6 +44,9 @@ type Copy = {
   sound: Segments | undefined;
 };
 
+/** What of the source is taken, and the record its decoder must have first. */
+type Copied = { sources: CopySources; avcC: Uint8Array };
+
 /** Segment `index` of a track, and nothing after the last. */
 type Segments = (index: number) => Promise<Uint8Array | undefined>;
 
@@ -56,14 +58,10 @@ const FIRST_SEGMENTS = 3;
  * Returns the mark they come to: 0 where the sound must be encoded. Whatever is wrong is met again, and said, by
  * the task that makes the rest.
  */
-export async function beginInstant(
-  context: TaskContext,
-  plan: Plan,
-  indexed: IndexedSource,
-): Promise<number> {
+export async function beginInstant(context: TaskContext, plan: Plan, source: Copied): Promise<number> {
   if (!plan.instant) return 0;
   try {
-    const copy = await openCopy(context, plan, indexed);
+    const copy = await openCopy(context, plan, source);
     if (!copy.sound) return 0;
     const mark = Math.min(FIRST_SEGMENTS, instantSegmentCount(plan.instant));
     const make = async (index: number) =>
@@ -86,30 +84,31 @@ export async function copyInstant(context: TaskContext, plan: Plan): Promise<num
   const indexed = await readIndexedSource(context.source).catch((error: unknown) => {
     throw isRefusal(error) ? malformed('The index of the source is not the one that was planned by.') : error;
   });
-  const copy = await openCopy(context, plan, indexed);
+  const sources = copySources(indexed, plan);
+  const avcC = indexed.streams[plan.source.videoStreamIndex]?.configuration;
+  if (!sources || !avcC) throw malformed('The source is not the one that was planned.');
+  const copy = await openCopy(context, plan, { sources, avcC });
   const { mark } = context.claim.task;
   await copySegments(copy, copy.sound ? mark : await encodeSound(copy, mark));
   return instantSegmentCount(copy.instant);
 }
 
-async function openCopy(context: TaskContext, plan: Plan, indexed: IndexedSource): Promise<Copy> {
+async function openCopy(context: TaskContext, plan: Plan, { sources, avcC }: Copied): Promise<Copy> {
   const { instant } = plan;
   if (!instant) throw new AppError('plan_invalid', { detail: 'The plan has no copy to make.' });
-  const avcC = indexed.streams[plan.source.videoStreamIndex]?.configuration;
-  const copied = copiedVideoOf(indexed, plan);
-  if (!copied || !avcC) throw malformed('The source is not the one that was planned.');
   const store = createSegmentStore(context.r2, instantPrefix(context.claim.job.outputPrefix), context.log);
   const audio = instant.audio && instantAudioOf(plan);
-  const source = audio && copiedAudioOf(indexed, plan, audio);
   const { timescale, width, height } = instant.video;
   const [init] = await Promise.all([
     store.putInit(videoStem(instant.video.name), avcInit({ timescale, width, height, avcC })),
-    source && store.putInit(audioStem(audio.name), aacInit({ ...source, channels: audio.channels })),
+    audio &&
+      sources.audio &&
+      store.putInit(audioStem(audio.name), aacInit({ ...sources.audio, channels: audio.channels })),
   ]);
   if (init.codecs !== instant.video.codecs) throw malformed(`The copy is ${init.codecs}, not as planned.`);
-  const sound = source ? soundOf(context, instant, audio, source) : undefined;
+  const sound = audio && sources.audio ? soundOf(context, instant, audio, sources.audio) : undefined;
   return {
-    ...{ context, plan, instant, store, video: videoOf(context, copied, avcC) },
+    ...{ context, plan, instant, store, video: videoOf(context, sources.video, avcC) },
     sound: audio ? sound : async () => undefined,
   };
 }
@@ -171,15 +170,13 @@ function soundOf(
   audio: PlannedAudio,
   copied: CopiedAudio,
 ): Segments {
-  const { samples, firstSample, leadFrames } = copied;
+  const { samples, frames } = copied;
   const init = aacInit({ ...copied, channels: audio.channels });
   const format: AudioFormat = { ...audioFormat(init, audio.channels), hiddenTicks: copied.hiddenTicks };
-  const frameAt = (frame: number): AacFrame => {
-    const sample = firstSample + frame - leadFrames;
-    return frame < leadFrames
+  const frameOf = (sample: number): AacFrame =>
+    sample === SILENCE
       ? { sizeBytes: format.silentFrame.length, fileOffset: 'silence' }
       : { sizeBytes: samples.sizes[sample]!, fileOffset: samples.offsets[sample]! };
-  };
   const file = {
     async readInto(target: Uint8Array, offset: number) {
       target.set(await source.read(offset, target.length));
@@ -190,8 +187,8 @@ function soundOf(
     if (!planned) return undefined;
     const firstFrame = planned.startTicks / copied.frameTicks;
     const count = planned.durationTicks / copied.frameTicks;
-    const frames = Array.from({ length: count }, (_, position) => frameAt(firstFrame + position));
-    return assembleAudioSegment(file, { index, firstFrame, frames }, format);
+    const own = Array.from(frames.subarray(firstFrame, firstFrame + count), frameOf);
+    return assembleAudioSegment(file, { index, firstFrame, frames: own }, format);
   };
 }
 

@@ -1,12 +1,16 @@
 // Whether a source can be played by a copy of its pictures, and if so on which timeline.
 import { judgeInstant } from '../../shared/instant.ts';
-import { type IndexedSource, planInstant } from '../../shared/instant-timeline.ts';
-import { KIB } from '../../shared/limits.ts';
+import { type CopySources, type IndexedSource, planInstant } from '../../shared/instant-timeline.ts';
+import { KIB, SNIFF_BYTES } from '../../shared/limits.ts';
+import type { Log } from '../../shared/log.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { PlannedInstant } from '../../shared/plan-instant.ts';
 import type { ByteSource } from '../../shared/probe/byte-source.ts';
-import { isoCopyFacts } from '../../shared/probe/iso-copy-facts.ts';
+import { chooseStreams } from '../../shared/probe/choose-streams.ts';
+import { type CopyFacts, isoCopyFacts } from '../../shared/probe/iso-copy-facts.ts';
 import type { Gop } from '../../shared/probe/iso-gops.ts';
+import type { StreamFacts } from '../../shared/probe/stream-facts.ts';
+import { sniffContainer } from '../../shared/sniff.ts';
 import type { SourceInfo } from '../../shared/source-info.ts';
 import { isRefusal, readIndexedSource } from '../indexed-source.ts';
 import type { TaskContext } from '../task-context.ts';
@@ -15,38 +19,42 @@ import type { TaskContext } from '../task-context.ts';
 const KEYS_SEEN = 12;
 /** Enough for parameter sets and notes before a first slice. */
 const PEEK_BYTES = 2 * KIB;
-/** As many as the index may have: it is all at hand. */
-const MAX_PACKETS = Number.POSITIVE_INFINITY;
+/** A day of 30 pictures a second; the index alone may promise more than there can be. */
+const MAX_PACKETS = 2_600_000;
 
-export type Copyable = { instant: PlannedInstant; indexed: IndexedSource };
+export type Copyable = { instant: PlannedInstant; sources: CopySources; avcC: Uint8Array };
+
+/** What can be known of a copy from the index alone, while other tools look at the source. */
+export type CopyLook = { indexed: IndexedSource; video: StreamFacts; facts: CopyFacts };
+
+/** Undefined where nothing can be made of the index. Rejects where the source cannot be read. */
+export async function lookAtCopy(source: TaskContext['source']): Promise<CopyLook | undefined> {
+  try {
+    const head = await source.read(0, Math.min(SNIFF_BYTES, source.sizeBytes));
+    if (sniffContainer(head, source.sizeBytes).demuxer !== 'mov') return undefined;
+    const indexed = await readIndexedSource(source);
+    const { video } = chooseStreams(indexed.streams);
+    const look = { maxPackets: MAX_PACKETS, keysToSee: sampleOf, areKeysSampled: true };
+    return { indexed, video, facts: await isoCopyFacts(peeking(source), indexed.index, video, look) };
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
 
 /** Undefined where the ladder must be waited for. What is wrong with the file is never said here. */
-export async function judgeCopy(
-  { source, log }: Pick<TaskContext, 'source' | 'log'>,
+export function judgeCopy(
+  look: CopyLook | undefined,
   info: SourceInfo,
   plan: Plan,
-): Promise<Copyable | undefined> {
-  if (info.demuxer !== 'mov' || !plan.source.isSeekable) return undefined;
-  try {
-    const indexed = await readIndexedSource(source);
-    const video = indexed.streams[plan.source.videoStreamIndex];
-    if (video?.kind !== 'video') return undefined;
-    const look = { maxPackets: MAX_PACKETS, keysToSee: sampleOf, areKeysSampled: true };
-    const facts = await isoCopyFacts(peeking(source), indexed.index, video, look);
-    const { instant, reasons } = judgeInstant({
-      container: 'mp4',
-      video,
-      ladder: plan.renditions,
-      ...facts,
-    });
-    const planned = instant === 'yes' ? planInstant(indexed, info, plan) : undefined;
-    log.info('instant.judged', { instant, reasons: reasons.map(({ code }) => code), isPlanned: !!planned });
-    return planned && { instant: planned, indexed };
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    log.info('instant.judged', { instant: 'no', reasons: ['index'] });
-    return undefined;
-  }
+  log: Log,
+): Copyable | undefined {
+  const { video, facts, indexed } = look ?? {};
+  if (!plan.source.isSeekable || video?.index !== plan.source.videoStreamIndex) return undefined;
+  const { instant, reasons } = judgeInstant({ container: 'mp4', video, ladder: plan.renditions, ...facts! });
+  const planned = instant === 'yes' ? planInstant(indexed!, info, plan) : undefined;
+  log.info('instant.judged', { instant, reasons: reasons.map(({ code }) => code), isPlanned: !!planned });
+  return planned && { ...planned, avcC: video.configuration! };
 }
 
 /** First, last and between. */
