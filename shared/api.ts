@@ -20,14 +20,31 @@ export type Protection = z.infer<typeof Protection>;
 /** A client's own id of a title; becomes part of a path. */
 export const ContentId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'contentId is 1 to 64 of A-Z a-z 0-9 _ -');
 
+/** For one line of text, which ends up in pages, headers and terminals. */
+const PLAIN = [/^\P{Cc}*$/u, 'has control characters'] as const;
+
 export const Ladder = z.array(LadderRow).min(1).max(10);
 const SegmentSeconds = z.number().min(2).max(12);
 const Regions = z.array(z.string().regex(/^[A-Z]{2}$/, 'regions are ISO 3166-1 alpha-2 codes')).max(250);
-const Tags = z.array(z.string().min(1).max(64)).max(32);
+const Tags = z
+  .array(
+    z
+      .string()
+      .min(1)
+      .max(64)
+      .regex(...PLAIN),
+  )
+  .max(32);
 
 export const VideoInput = z
   .object({
-    title: z.string().trim().min(1).max(500).optional(),
+    title: z
+      .string()
+      .trim()
+      .min(1)
+      .max(500)
+      .regex(...PLAIN)
+      .optional(),
     kind: VideoKind.optional(),
     contentId: ContentId.optional(),
     visibility: z.enum(['private', 'public']).optional(),
@@ -62,7 +79,11 @@ const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const CreateUpload = z
   .object({
-    filename: z.string().min(1).max(1024),
+    filename: z
+      .string()
+      .min(1)
+      .max(1024)
+      .regex(...PLAIN),
     sizeBytes: z.int().min(0),
     /** tus uploads are created at /v1/tus. */
     method: z.union([UploadMethod.exclude(['tus']), z.literal('auto')]).default('auto'),

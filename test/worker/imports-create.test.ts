@@ -86,6 +86,11 @@ describe('the creation of an import', () => {
     expect(await first.client.code('POST', '/v1/imports', { json })).toBe('invalid_request');
   });
 
+  it('takes its title from the URL without control characters', async () => {
+    const work = await importAtWork({ url: 'https://media.example.com/a%00b%1B%0Ac.mp4' });
+    expect(await videoOf(work)).toMatchObject({ title: 'abc' });
+  });
+
   it('without a sha256 has none checked', async () => {
     const { held } = await importAtWork();
     await sendParts(held, await begin(held, { sizeBytes: 5000 }), videoBytes(5000));

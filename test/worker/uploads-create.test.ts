@@ -60,6 +60,24 @@ describe('creating an upload', () => {
     expect(problem.issues.map((issue) => issue.path).sort()).toEqual(['sizeBytes', 'video']);
   });
 
+  it.each(['filename', 'title', 'tags'])('refuses control characters in %s', async (field) => {
+    const client = await clientOf();
+    const of = (text: string) => {
+      const video = field === 'tags' ? { tags: [text] } : field === 'title' ? { title: text } : {};
+      return { json: { filename: field === 'filename' ? text : 'a.mp4', sizeBytes: 5, video } };
+    };
+    for (const text of ['a\u0000b', 'a\u001b[31mb', 'a\nb', 'a\u0085b']) {
+      expect(await client.code('POST', '/v1/uploads', of(text))).toBe('invalid_request');
+    }
+    expect(await client.code('POST', '/v1/uploads', of('Fête 東京 🎬'))).toBe('status 201');
+  });
+
+  it('takes of a filename with a path its last name alone, and that as a title', async () => {
+    const client = await clientOf();
+    const { videoId } = await create(client, 5, { filename: '../../etc/passwd.mp4' });
+    expect(await client.json(200, 'GET', `/v1/videos/${videoId}`)).toMatchObject({ title: 'passwd' });
+  });
+
   it('refuses protection it does not have', async () => {
     const client = await clientOf();
     const of = (protection: string) => ({ json: { filename: 'a.mp4', sizeBytes: 5, video: { protection } } });

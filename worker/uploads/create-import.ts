@@ -98,9 +98,17 @@ export function importTooLarge(config: Config): AppError {
 /** A name for the title and for downloads; never part of a key. */
 function lastSegment(path: string): string | undefined {
   const name = path.split('/').at(-1) ?? '';
+  return (
+    decoded(name)
+      .replace(/\p{Cc}/gu, '')
+      .slice(0, 1024) || undefined
+  );
+}
+
+function decoded(name: string): string {
   try {
-    return decodeURIComponent(name).slice(0, 1024) || undefined;
+    return decodeURIComponent(name);
   } catch {
-    return name.slice(0, 1024) || undefined;
+    return name;
   }
 }

@@ -4,6 +4,7 @@ import { AppError } from '../../shared/errors.ts';
 import { KIB } from '../../shared/limits.ts';
 import { r2FailureOf, storageUnavailable } from '../r2.ts';
 import { type BodyChecksum, ChecksumCheck } from './body-checksum.ts';
+import { drainBody, type Pieces, piecesOf } from './drain-body.ts';
 import type { PartClaim } from './part-claims.ts';
 
 export type ExpectedBody = {
@@ -75,8 +76,7 @@ async function pour(
     await writer.close();
   } catch (error) {
     await writer.abort(error).catch(() => undefined);
-    // A body nobody reads must not keep its connection waiting.
-    await reader?.cancel().catch(() => undefined);
+    if (reader) await drainBody(reader);
     throw error;
   }
 }
@@ -85,16 +85,13 @@ async function pour(
 const MIN_PIECE_BYTES = 64 * KIB;
 const MAX_PIECE_BYTES = 256 * KIB;
 
-type Pieces = { next: () => Promise<Uint8Array | undefined>; cancel: () => Promise<void> };
-
 function readerOf(body: ReadableStream<Uint8Array>): Pieces {
   let reader: ReadableStreamBYOBReader;
   try {
     reader = body.getReader({ mode: 'byob' });
   } catch {
     // A stream made by script, as tests do: it comes in pieces of its own.
-    const plain = body.getReader();
-    return { next: async () => (await plain.read()).value, cancel: () => plain.cancel() };
+    return piecesOf(body);
   }
   return {
     next: async () => {

@@ -8,6 +8,7 @@ import type { Log } from '../../shared/log.ts';
 import type { Config, Env } from '../env.ts';
 import { readContentDigest } from './body-checksum.ts';
 import { discardLeftovers } from './discard.ts';
+import { drainBody, piecesOf } from './drain-body.ts';
 import { type ExpectedBody, storeBody } from './part-body.ts';
 import { asOnlyWriter } from './part-claims.ts';
 import { hasEndedBadly, recordParts, requireOpen, type UploadRow, uploadOf } from './store.ts';
@@ -61,7 +62,7 @@ export async function putPart(
   return asOnlyWriter(env.DB, upload, number, async (claim) => {
     if (checksum !== null && claim.held?.checksum === checksum) {
       // The same bytes once more, because the first answer got lost.
-      await request.body?.cancel();
+      if (request.body) await drainBody(piecesOf(request.body));
       return { number, etag: claim.held.etag, sizeBytes };
     }
     const multipart = env.MEDIA.resumeMultipartUpload(upload.object_key, upload.r2_upload_id!);

@@ -3,6 +3,7 @@
 import { AppError } from '../../shared/errors.ts';
 import { MIB, SECOND_MS } from '../../shared/limits.ts';
 import { ChecksumCheck } from './body-checksum.ts';
+import { drainBody } from './drain-body.ts';
 import { bodyTooLarge, sizeExceeded, type TusChunk } from './tus-headers.ts';
 import { type HeldBytes, ROW_BYTES } from './tus-held-bytes.ts';
 
@@ -68,10 +69,12 @@ export class Intake {
     this.#reader?.cancel('the upload has ended').catch(() => undefined);
   }
 
-  /** For the end of the request, however it came: a body nobody reads must not keep its connection waiting. */
+  /** For the end of the request, however it came. */
   async close(): Promise<void> {
     this.#over.resolve();
-    await this.#reader?.cancel().catch(() => undefined);
+    const reader = this.#reader;
+    if (!reader) return;
+    await drainBody({ next: async () => (await reader.read()).value, cancel: () => reader.cancel() });
   }
 
   /** @returns false when the body goes on past the limit; then what came before that still stands */
