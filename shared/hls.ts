@@ -27,8 +27,11 @@ const MICROSECONDS = 1_000_000;
 
 export function masterPlaylist({ video, audio, subtitles }: ManifestTracks): string {
   const groups = audioGroups(audio);
+  // The same for all groups: hls.js then takes the two variants of a rung for one with a choice of sound, where it
+  // would else climb from stereo to surround sound as if that were a better picture.
+  const soundBps = Math.max(0, ...audio.map((track) => measureBitrates(track).peakBps));
   const variantsWith = (group: AudioGroup | undefined) =>
-    video.map((track) => variant(track, group, subtitles.length > 0));
+    video.map((track) => variant(track, group, soundBps, subtitles.length > 0));
   const [first, ...others] = groups;
   return lines([
     '#EXTM3U',
@@ -101,13 +104,19 @@ export function segmentMicroseconds({
 
 type Variant = { bandwidthBps: number; text: string[] };
 
-function variant(track: VideoTrack, sound: AudioGroup | undefined, hasSubtitles: boolean): Variant {
+function variant(
+  track: VideoTrack,
+  sound: AudioGroup | undefined,
+  soundBps: number,
+  hasSubtitles: boolean,
+): Variant {
   const audio = (sound?.members ?? []).map((member) => member.track);
-  const rates = withAudio(measureBitrates(track), audio.map(measureBitrates));
+  const { averageBps } = withAudio(measureBitrates(track), audio.map(measureBitrates));
+  const bandwidthBps = measureBitrates(track).peakBps + soundBps;
   const codecs = [track.codecs, ...new Set(audio.map((one) => one.codecs))].join(',');
   const attributes = [
-    `BANDWIDTH=${rates.peakBps}`,
-    `AVERAGE-BANDWIDTH=${rates.averageBps}`,
+    `BANDWIDTH=${bandwidthBps}`,
+    `AVERAGE-BANDWIDTH=${averageBps}`,
     `CODECS=${quoted(codecs)}`,
     `RESOLUTION=${track.width}x${track.height}`,
     `FRAME-RATE=${framesPerSecond(track.fps).toFixed(3)}`,
@@ -115,7 +124,7 @@ function variant(track: VideoTrack, sound: AudioGroup | undefined, hasSubtitles:
     ...(hasSubtitles ? [`SUBTITLES=${quoted(SUBTITLE_GROUP)}`] : []),
   ];
   const text = [`#EXT-X-STREAM-INF:${attributes.join(',')}`, playlistName(track.stem)];
-  return { bandwidthBps: rates.peakBps, text };
+  return { bandwidthBps, text };
 }
 
 function startFirst(variants: Variant[]): Variant[] {

@@ -28,8 +28,13 @@ export function offerQualities(hls: Hls, menu: Menu): void {
 
 export function offerAudioTracks(hls: Hls, menu: Menu): void {
   hls.on(Events.AUDIO_TRACKS_UPDATED, (_event, { audioTracks }) => {
-    menu.select.replaceChildren(...audioTracks.map((track, index) => new Option(track.name, String(index))));
-    menu.label.hidden = audioTracks.length < 2;
+    // A language without surround sound stands in both groups with the same track.
+    const options = audioTracks.flatMap(({ name, url, channels }, index) => {
+      const isFirst = audioTracks.findIndex((other) => other.url === url) === index;
+      return isFirst ? [new Option(channels === '6' ? `${name} 5.1` : name, String(index))] : [];
+    });
+    menu.select.replaceChildren(...options);
+    menu.label.hidden = options.length < 2;
   });
   hls.on(Events.AUDIO_TRACK_SWITCHED, () => {
     menu.select.value = String(hls.audioTrack);
