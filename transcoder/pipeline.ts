@@ -6,6 +6,7 @@ import {
   audioFactsKey,
   CERTIFICATE,
   chunkFactsKey,
+  ladderKey,
   planKey,
   RECEIPT,
   textFactsKey,
@@ -14,6 +15,7 @@ import { chunkFrameRange, Plan } from '../shared/plan.ts';
 import { instantSegmentCount } from '../shared/plan-instant.ts';
 import { planJob } from '../shared/plan-job.ts';
 import { Receipt } from '../shared/receipt.ts';
+import { awaitsLadder, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
 import { type ImportSettings, importSource } from './importer/import-task.ts';
 import { encodeAudio } from './stages/audio.ts';
@@ -30,7 +32,7 @@ import { receiptOf } from './stages/receipt.ts';
 import { sampleQuality } from './stages/sample-quality.ts';
 import { makeSheets } from './stages/storyboard.ts';
 import { extractSubtitles } from './stages/subtitles.ts';
-import { withTrial } from './stages/trial.ts';
+import { tryLadder } from './stages/trial.ts';
 import { verifySource } from './stages/verify-source.ts';
 import type { Pictures } from './stored-picture.ts';
 import type { TaskContext } from './task-context.ts';
@@ -75,10 +77,10 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const info = await probeSource(source, scratch, limits, signal);
   const planned = planJob(info, claim.job.options);
   const copyable = judgeCopy(await looking, info, planned, context.log);
-  // What can be played by a copy is to be playable within two seconds; a trial takes as long again.
+  // What can be played by a copy is to be playable within two seconds; a trial takes as long again and comes later.
   const plan = copyable
     ? { ...planned, instant: copyable.instant }
-    : await withTrial(context, planned, info.keyFrameSeconds);
+    : withLadder(planned, { trial: await tryLadder(context, planned, info.keyFrameSeconds) });
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
   const instantMark = copyable ? await beginInstant(context, stored, copyable) : 0;
   return { kind: 'planned', summary: { ...summarize(stored), ...(instantMark > 0 && { instantMark }) } };
@@ -90,12 +92,26 @@ async function makeInstant(context: TaskContext): Promise<TaskOutcome> {
 
 async function makeChunk(context: TaskContext): Promise<TaskOutcome> {
   const { jobId, index } = context.claim.task;
-  const plan = await loadPlan(context);
+  const plan = await settleLadder(context, await loadPlan(context));
   const chunk = plan.chunks[index];
   if (!chunk) throw new AppError('plan_invalid', { detail: `The plan has no chunk ${index}.` });
   const facts = await encodeChunk(context, plan, chunk);
   await storeOnce(context, chunkFactsKey(jobId, index), TaskFacts, facts);
   return { kind: 'done', mark: chunk.segmentCount };
+}
+
+/** The first chunk task to begin tries the ladder where the plan could not; of two at once, one is believed. */
+async function settleLadder(context: TaskContext, plan: Plan): Promise<Plan> {
+  if (!awaitsLadder(plan)) return plan;
+  const key = ladderKey(context.claim.task.jobId);
+  if (await context.r2.head(key)) return withLadder(plan, await load(context, key, LadderDecision));
+  // The copied segments begin with the key pictures of the source.
+  const keyFrameSeconds = plan.instant?.video.segments.map(
+    ({ startTicks }) => startTicks / plan.instant!.video.timescale,
+  );
+  const trial = await tryLadder(context, plan, keyFrameSeconds);
+  const decision = { version: 1 as const, ...(trial && { trial }) };
+  return withLadder(plan, await storeOnce(context, key, LadderDecision, decision));
 }
 
 async function makeAudio(context: TaskContext): Promise<TaskOutcome> {
@@ -115,7 +131,7 @@ async function makeTexts(context: TaskContext): Promise<TaskOutcome> {
 
 async function finishJob(context: TaskContext): Promise<TaskOutcome> {
   await verifySource(context);
-  const plan = await loadPlan(context);
+  const plan = await settleLadder(context, await loadPlan(context));
   const facts = { ...(await loadFacts(context, plan)), pictures: await makePictures(context, plan) };
   const { presentation, documents } = packagePresentation(plan, facts);
   const certificate = await certify(context, plan, facts, documents);
