@@ -28,6 +28,11 @@ export function planKey(jobId: string): string {
   return `work/${jobId}/plan.json`;
 }
 
+/** Which rungs a job makes, where its plan could not say so yet. */
+export function ladderKey(jobId: string): string {
+  return `work/${jobId}/ladder.json`;
+}
+
 export function chunkFactsKey(jobId: string, chunk: number): string {
   return `work/${jobId}/chunk_${chunk}.json`;
 }
@@ -55,6 +60,11 @@ export function titlePrefix(kind: VideoKind, id: string): string {
 /** `hls/movies/123/{generation}/`: one job's output, with a trailing slash. A generation never changes. */
 export function generationPrefix(kind: VideoKind, id: string, generation: string): string {
   return `${titlePrefix(kind, id)}${generation}/`;
+}
+
+/** Id of the job whose output lies under a generation's prefix. */
+export function jobOfPrefix(prefix: string): string {
+  return prefix.split('/').at(-2) ?? '';
 }
 
 /** Where the copied rendition of a job goes, beside the generation at `outputPrefix`. */
@@ -133,6 +143,17 @@ export function segmentName(stem: string, index: number): string {
 /** The `SegmentTemplate@media` that yields {@link segmentName}. */
 export function segmentTemplate(stem: string): string {
   return `${stem}_$Number%03d$.m4s`;
+}
+
+/** Where players ask for a content key; nothing is stored there. */
+export function keyName(number: number): string {
+  return `key/${number}`;
+}
+
+/** The number of a {@link keyName}; undefined for any other name. */
+export function keyNumberIn(name: string): number | undefined {
+  const digits = /^key\/(0|[1-9]\d{0,4})$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 const CONTENT_TYPES: Record<string, string> = {

@@ -1,16 +1,19 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { RECEIPT } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { planJob } from '../../shared/plan-job.ts';
 import { Receipt } from '../../shared/receipt.ts';
+import { withLadder } from '../../shared/settled-ladder.ts';
 import type { SourceInfo } from '../../shared/source-info.ts';
 import { createScratch } from '../../transcoder/scratch.ts';
 import { probeSource } from '../../transcoder/stages/probe.ts';
 import { receiptOf } from '../../transcoder/stages/receipt.ts';
 import { samplePlaces, sampleQuality } from '../../transcoder/stages/sample-quality.ts';
-import { withTrial } from '../../transcoder/stages/trial.ts';
+import { tryLadder } from '../../transcoder/stages/trial.ts';
 import { openFileSource } from '../support/file-source.ts';
 import { ffmpeg, makeFolder } from '../support/media.ts';
+import { runWholeJob } from '../support/whole-job.ts';
 import { encodeAll, LIMITS, onFile, PREFIX } from './encoding.ts';
 import { memoryR2 } from './memory-r2.ts';
 
@@ -48,7 +51,10 @@ async function probed(path: string): Promise<SourceInfo> {
 
 async function tried(path: string): Promise<Plan> {
   const info = await probed(path);
-  return onFile(path, ({ context }) => withTrial(context, planJob(info, OPTIONS), info.keyFrameSeconds));
+  return onFile(path, async ({ context }) => {
+    const plan = planJob(info, OPTIONS);
+    return withLadder(plan, { trial: await tryLadder(context, plan, info.keyFrameSeconds) });
+  });
 }
 
 beforeAll(async () => {
@@ -81,12 +87,23 @@ describe('a trial', () => {
     const long = join(folder, 'busy.mp4');
     const info = await probed(long);
     const plan = planJob(info, OPTIONS);
-    const same = await onFile(long, ({ context }) => {
-      const broken = { ...context, source: { ...context.source, url: 'http://127.0.0.1:9/gone' } };
-      return withTrial(broken, plan, info.keyFrameSeconds);
+    const trial = await onFile(long, ({ context }) => {
+      const broken = { ...context, source: { ...context.source, url: 'ftp://127.0.0.1/gone' } };
+      return tryLadder(broken, plan, info.keyFrameSeconds);
     });
-    expect(same).toEqual(plan);
+    expect(trial).toBeUndefined();
   });
+});
+
+test('a source that plays by a copy is tried by its first chunk, and the rest of the job goes by that', async () => {
+  const job = await runWholeJob(join(folder, 'flat.mp4'), { options: OPTIONS });
+  expect(job.plan.instant).toBeDefined();
+  expect(job.plan.trial).toBeUndefined();
+  expect(job.plan.renditions.map(({ name }) => name)).toEqual(['36p', '54p', '72p']);
+  expect(job.presentation.renditions.map(({ name }) => name)).toEqual(['36p', '72p']);
+  expect([...job.r2.objects.keys()].filter((key) => key.includes('54p'))).toEqual([]);
+  const receipt = Receipt.parse(JSON.parse(job.text(RECEIPT)));
+  expect(receipt.trial?.rungs.map(({ isKept }) => isKept)).toEqual([true, false, true]);
 });
 
 describe('a receipt', () => {

@@ -2,7 +2,14 @@
 import { SELF } from 'cloudflare:test';
 import { expect, vi } from 'vitest';
 import type { Claim } from '../../shared/messages.ts';
-import { audioStem, initName, instantPrefix, planKey, videoStem } from '../../shared/object-keys.ts';
+import {
+  audioStem,
+  initName,
+  instantPrefix,
+  ladderKey,
+  planKey,
+  videoStem,
+} from '../../shared/object-keys.ts';
 import { type Plan, PlanOptions } from '../../shared/plan.ts';
 import { planJob } from '../../shared/plan-job.ts';
 import {
@@ -32,6 +39,9 @@ export async function growingJob(
   const prefix = `hls/movies/${job.videoId}/${job.jobId}/`;
   const withCopy: Plan = instantSegments === undefined ? plan : { ...plan, instant: copyOf(instantSegments) };
   await env.MEDIA.put(planKey(job.jobId), JSON.stringify(withCopy));
+  // What the first chunk task of such a job stores before anything else.
+  if (instantSegments !== undefined)
+    await env.MEDIA.put(ladderKey(job.jobId), JSON.stringify({ version: 1 }));
   for (const { name } of plan.renditions)
     await env.MEDIA.put(prefix + initName(videoStem(name)), videoInit());
   for (const { name } of plan.audio) await env.MEDIA.put(prefix + initName(audioStem(name)), audioInit());

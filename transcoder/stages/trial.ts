@@ -4,7 +4,7 @@
 import { errorFields } from '../../shared/log.ts';
 import type { Plan, PlannedRendition } from '../../shared/plan.ts';
 import { framesPerSecond } from '../../shared/timeline.ts';
-import { averageBpsOf, pruneRungs } from '../../shared/trial.ts';
+import { averageBpsOf, pruneRungs, type Trial } from '../../shared/trial.ts';
 import { type TrialWindow, trialWindows } from '../../shared/trial-windows.ts';
 import { chunkCommand } from '../ffmpeg/args.ts';
 import { startFfmpeg } from '../ffmpeg/run.ts';
@@ -17,17 +17,17 @@ type TrialContext = Pick<TaskContext, 'source' | 'scratch' | 'limits' | 'signal'
 const WALL_SECONDS = 60;
 
 /**
- * The plan with the rungs that are worth making, and what the trial measured.
+ * What a trial says of the plan's ladder; undefined where none is worth making, or it failed.
  *
  * @param keyFrameSeconds of the source; without them every window would be decoded from the start of the file.
  */
-export async function withTrial(
+export async function tryLadder(
   context: TrialContext,
   plan: Plan,
   keyFrameSeconds: readonly number[] | undefined,
-): Promise<Plan> {
+): Promise<Trial | undefined> {
   const windows = plan.source.isSeekable ? trialWindows(plan, keyFrameSeconds ?? []) : [];
-  if (windows.length === 0) return plan;
+  if (windows.length === 0) return undefined;
   try {
     const sizes: number[][][] = []; // by window, rung, picture
     for (const window of windows) sizes.push(await tryWindow(context, plan, window));
@@ -45,15 +45,11 @@ export async function withTrial(
       isKept: isKept[rung]!,
     }));
     context.log.info('plan.tried', { rungs });
-    return {
-      ...plan,
-      renditions: plan.renditions.filter((_, rung) => isKept[rung]),
-      trial: { windows, rungs },
-    };
+    return { windows, rungs };
   } catch (error) {
     context.signal.throwIfAborted();
     context.log.warn('plan.trial_failed', errorFields(error));
-    return plan;
+    return undefined;
   }
 }
 

@@ -4,8 +4,9 @@ import { AppError } from '../../shared/errors.ts';
 import type { GrowingTimeline } from '../../shared/hls-growing.ts';
 import { type InitSegment, readInitSegment } from '../../shared/init-segment.ts';
 import { TaskFacts } from '../../shared/messages.ts';
-import { audioFactsKey, initName, planKey } from '../../shared/object-keys.ts';
+import { audioFactsKey, initName, ladderKey, planKey } from '../../shared/object-keys.ts';
 import { Plan } from '../../shared/plan.ts';
+import { awaitsLadder, LadderDecision, withLadder } from '../../shared/settled-ladder.ts';
 import { getObject, hasBody } from '../r2.ts';
 
 /** A plan of two hours is 20 KB of memory; init segments are a few strings. */
@@ -16,6 +17,14 @@ const held = new Map<string, unknown>();
 
 export function planOf(bucket: R2Bucket, jobId: string): Promise<Plan> {
   return once(bucket, planKey(jobId), async (bytes) => Plan.parse(jsonOf(bytes)));
+}
+
+/** The plan with the rungs that are made, where those were settled after it was stored. */
+export async function ladderPlanOf(bucket: R2Bucket, jobId: string): Promise<Plan> {
+  const plan = await planOf(bucket, jobId);
+  if (!awaitsLadder(plan)) return plan;
+  const decision = await once(bucket, ladderKey(jobId), async (bytes) => LadderDecision.parse(jsonOf(bytes)));
+  return withLadder(plan, decision);
 }
 
 export function initOf(bucket: R2Bucket, prefix: string, stem: string): Promise<InitSegment> {

@@ -1,7 +1,7 @@
 // What a new session of a video that is not published is given: the copy of its source, or the ladder as it grows.
 import { frameSeconds } from '../../shared/timeline.ts';
 import { type Growth, playableGrowths } from '../jobs/growth-store.ts';
-import { planOf } from './growing-documents.ts';
+import { ladderPlanOf, planOf } from './growing-documents.ts';
 import { highestRung } from './quality-cap.ts';
 
 export type GrowingPlay = {
@@ -29,7 +29,7 @@ async function playOf(
   { kind, jobId, prefix }: Growth,
   maxHeight: number | undefined,
 ): Promise<GrowingPlay | undefined> {
-  const plan = await planOf(bucket, jobId);
+  const plan = await (kind === 'early' ? ladderPlanOf : planOf)(bucket, jobId);
   const durationSeconds = frameSeconds(plan.totalFrames, plan.fps);
   if (kind === 'early') {
     const maxRung = maxHeight === undefined ? undefined : highestRung(plan.renditions, maxHeight);

@@ -26,7 +26,7 @@ import { instantTargetSeconds, targetSeconds } from '../../shared/target-duratio
 import { type GrowthView, viewGrowth } from '../jobs/growth.ts';
 import { noteWatched } from '../jobs/growth-store.ts';
 import type { MediaObject } from './edge-cache.ts';
-import { audioTimeline, initOf, planOf } from './growing-documents.ts';
+import { audioTimeline, initOf, ladderPlanOf, planOf } from './growing-documents.ts';
 import type { ByteRange } from './range.ts';
 
 /** How old a view of a growth may be: all the lists of a player, and all its viewers here, share one. */
@@ -64,7 +64,7 @@ export async function openGrowing(
   const view = await viewOf(prefix, sources);
   if (!view) throw new AppError('not_found');
   if (view.isJobOpen) keepWatched(view.jobId, sources);
-  const plan = await planOf(sources.bucket, view.jobId);
+  const plan = await (view.kind === 'early' ? ladderPlanOf : planOf)(sources.bucket, view.jobId);
   const text =
     view.kind === 'early'
       ? await earlyText(plan, prefix, name, view, sources.bucket)
