@@ -7,6 +7,7 @@ import { Loudness } from './loudness.ts';
 import { Receipt } from './receipt.ts';
 import { JobState, UploadState, VideoState } from './states.ts';
 import { SubtitleInfo } from './subtitle-api.ts';
+import { Warning } from './warnings.ts';
 
 export const Role = z.enum(['admin', 'uploader', 'viewer']);
 export type Role = z.infer<typeof Role>;
@@ -229,8 +230,8 @@ export const Video = z.object({
   audio: z.array(AudioInfo),
   subtitles: z.array(SubtitleInfo),
   chapters: z.array(Chapter).optional(),
-  /** What of the file is left out, in sentences for a person. */
-  warnings: z.array(z.string()).optional(),
+  /** What of the file is left out or mended. */
+  warnings: z.array(Warning).optional(),
   posterUrl: z.string().optional(),
   job: Job.optional(),
   error: ApiError.optional(),

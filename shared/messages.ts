@@ -9,6 +9,7 @@ import { PlanOptions } from './plan.ts';
 import { Receipt } from './receipt.ts';
 import { TaskKind } from './states.ts';
 import { SubtitleInfo } from './subtitle-api.ts';
+import { Warning } from './warnings.ts';
 
 /** A queue message: a wake-up and nothing more. D1 decides what there is to do. */
 export const Ticket = z.object({ v: z.literal(1), jobId: z.string() });
@@ -176,7 +177,7 @@ export const Presentation = z.object({
   /** The tracks that came with the file. */
   subtitles: z.array(SubtitleInfo).optional(),
   chapters: z.array(Chapter).optional(),
-  warnings: z.array(z.string()).optional(),
+  warnings: z.array(Warning).optional(),
   hasStoryboard: z.boolean().optional(),
   hasPreview: z.boolean().optional(),
 });
@@ -223,15 +224,19 @@ export type TrackFacts = z.infer<typeof TrackFacts>;
 export const TextFacts = z.object({
   version: z.literal(1),
   tracks: z.array(z.object({ name: z.string(), vtt: z.string() })),
-  /** What could not be had, in sentences for a person. */
-  warnings: z.array(z.string()),
+  /** What could not be had. */
+  warnings: z.array(Warning),
 });
 export type TextFacts = z.infer<typeof TextFacts>;
 
 /** work/{jobId}/chunk_{k}.json and audio_{t}.json. */
 export const TaskFacts = z.object({
   version: z.literal(1),
-  tracks: z.array(TrackFacts).min(1),
+  /** At least one, unless it was `dropped`. */
+  tracks: z.array(TrackFacts),
+  /** Stem of the track that was left out, since nothing of it could be had. */
+  dropped: z.string().optional(),
+  warnings: z.array(Warning).optional(),
   /** User and system time of the attempt that ended the task. */
   cpuSeconds: z.number().optional(),
 });

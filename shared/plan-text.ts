@@ -3,6 +3,7 @@ import { plainTitle } from './cue-text.ts';
 import { languageLabel, languageTag } from './language.ts';
 import type { PlannedSubtitle } from './plan.ts';
 import type { SourceInfo, SourceSubtitle } from './source-info.ts';
+import type { Warning } from './warnings.ts';
 
 const MAX_TRACKS = 20;
 const MAX_LABEL_CHARS = 80;
@@ -42,14 +43,15 @@ export function subtitleLabel(
 }
 
 /** Subtitles that are left out, in a sentence for a person. */
-export function subtitleWarnings({ subtitles = [], unreadableSubtitles = 0 }: SourceInfo): string[] {
+export function subtitleWarnings({ subtitles = [], unreadableSubtitles = 0 }: SourceInfo): Warning[] {
   const left = Math.max(0, subtitles.length - MAX_TRACKS);
-  return [
+  const sentences = [
     ...(unreadableSubtitles > 0
       ? [`${countOf(unreadableSubtitles)} left out: made of pictures, or in a form that cannot be read.`]
       : []),
     ...(left > 0 ? [`${countOf(left)} left out: a video keeps ${MAX_TRACKS}.`] : []),
   ];
+  return sentences.map((detail) => ({ code: 'subtitle_track_dropped', detail }));
 }
 
 function countOf(tracks: number): string {

@@ -11,6 +11,7 @@ import { PlannedInstant } from './plan-instant.ts';
 import { PlannedThumbnails } from './plan-thumbnails.ts';
 import { Rational, segmentFrameRange } from './timeline.ts';
 import { Trial } from './trial.ts';
+import { Warning } from './warnings.ts';
 
 export const PlannedRendition = z.object({
   name: z.string(),
@@ -95,7 +96,7 @@ export const Plan = z.object({
   subtitles: z.array(PlannedSubtitle).optional(),
   chapters: z.array(Chapter).optional(),
   /** What of the source is left out, in sentences for a person. */
-  warnings: z.array(z.string()).optional(),
+  warnings: z.array(Warning).optional(),
   encoder: z.object({ codec: VideoEncoder, preset: EncoderPreset }),
   /** Absent where no trial was made: too short, not seekable, or playable at once as it is. */
   trial: Trial.optional(),

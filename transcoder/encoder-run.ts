@@ -1,6 +1,6 @@
 // One ffmpeg run whose segments are stored while it goes on. The encoder is held back when storing falls
 // behind, so that a crash loses little work.
-import { type FfmpegCommand, type FfmpegHandle, startFfmpeg } from './ffmpeg/run.ts';
+import { type FfmpegCommand, type FfmpegHandle, type FfmpegResult, startFfmpeg } from './ffmpeg/run.ts';
 import { verdictOn } from './ffmpeg/verdict.ts';
 import type { Writer } from './isobmff/growing-file.ts';
 import type { TaskContext } from './task-context.ts';
@@ -22,7 +22,7 @@ export type EncoderOptions = {
 };
 
 /**
- * Runs a command to its end and stores every segment it yields. Tells what CPU time ffmpeg took.
+ * Runs a command to its end and stores every segment it yields. Tells what CPU time ffmpeg took and what it complained of.
  *
  * @throws AppError with a media_ code where the file is at fault, FfmpegError where ffmpeg failed otherwise, what
  * the source could not be read for, and whatever `segments` or `store` throw, after the encoder has been stopped.
@@ -32,7 +32,7 @@ export async function runEncoder<Segment>(
   command: FfmpegCommand,
   source: SegmentSource<Segment>,
   { onFrames, stallSeconds }: EncoderOptions = {},
-): Promise<{ cpuSeconds: number }> {
+): Promise<FfmpegResult> {
   context.signal.throwIfAborted();
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);

@@ -9,7 +9,7 @@ import type {
 } from '../shared/manifest-tracks.ts';
 import type { InitFacts, SegmentFacts, TaskFacts, TextFacts } from '../shared/messages.ts';
 import { audioStem, subtitleStem, THUMBNAIL_STEM, videoStem } from '../shared/object-keys.ts';
-import type { Plan } from '../shared/plan.ts';
+import type { Plan, PlannedAudio } from '../shared/plan.ts';
 import { tilesPerSheet } from '../shared/storyboard.ts';
 import { frameTicks } from '../shared/timeline.ts';
 import type { Pictures, StoredPicture } from './stored-picture.ts';
@@ -36,8 +36,9 @@ export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
       ...merged(facts.chunks, videoStem(name)),
       ...{ name, width, height, fps: plan.fps },
     })),
-    audio: plan.audio.map(({ name, language, label, channels, isDefault, purpose, surroundOf }, index) => {
-      const track = merged(facts.audio.slice(index, index + 1), audioStem(name));
+    audio: keptAudio(plan, facts).map(({ audio, made }) => {
+      const { name, language, label, channels, isDefault, purpose, surroundOf } = audio;
+      const track = merged([made], audioStem(name));
       return {
         ...track,
         ...{ name, language, label, channels, isDefault, sampleRate: track.timescale },
@@ -49,6 +50,25 @@ export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
     ...imageTrack(plan, facts.pictures?.sheets),
     pictures: facts.pictures ?? {},
   };
+}
+
+/** Without the tracks nothing could be had of; where the default is gone, the first one left takes its place. */
+function keptAudio(plan: Plan, facts: JobFacts): { audio: PlannedAudio; made: TaskFacts }[] {
+  const isDropped = (audio: PlannedAudio) =>
+    facts.audio.some(({ dropped }) => dropped !== undefined && dropped === audioStem(audio.name));
+  const gone = new Set(plan.audio.filter(isDropped).map(({ name }) => name));
+  const kept = plan.audio.flatMap((audio, index) => {
+    const made = facts.audio[index];
+    if (!made) throw new AppError('verification_failed', { detail: `tracks-complete: no ${audio.name}.` });
+    return gone.has(audio.name) || gone.has(audio.surroundOf ?? '') ? [] : [{ audio, made }];
+  });
+  const hasDefault = kept.some(({ audio }) => audio.isDefault);
+  const [first] = kept;
+  if (hasDefault || !first) return kept;
+  return kept.map(({ audio, made }) => {
+    const isDefault = audio === first.audio || audio.surroundOf === first.audio.name;
+    return { audio: { ...audio, isDefault }, made };
+  });
 }
 
 function subtitleTracks(plan: Plan, text: TextFacts | undefined): FinishedSubtitle[] {

@@ -29,7 +29,10 @@ export type WholeJob = {
   r2: MemoryR2;
   /** Init and all segments of a track, as a player appends them. */
   trackBytes(stem: string): Buffer;
+  /** A document of the generation. */
   text(name: string): string;
+  /** A document by its whole key. */
+  document(key: string): string;
 };
 
 /** @throws whatever the first failing task throws. */
@@ -44,14 +47,16 @@ export async function runWholeJob(path: string, settings: JobSettings = {}): Pro
   const finished = await runJobTask(r2, 'finish', settings);
   if (finished.kind !== 'published') throw new Error(`the finish task ended ${finished.kind}`);
 
-  const text = (name: string) => new TextDecoder().decode(r2.objects.get(JOB_PREFIX + name));
+  const document = (key: string) => new TextDecoder().decode(r2.objects.get(key));
+  const text = (name: string) => document(JOB_PREFIX + name);
   return {
     summary,
-    plan: Plan.parse(JSON.parse(new TextDecoder().decode(r2.objects.get(planKey('j1'))))),
+    plan: Plan.parse(JSON.parse(document(planKey('j1')))),
     presentation: finished.presentation,
     certificate: JSON.parse(text(CERTIFICATE)),
     r2,
     text,
+    document,
     trackBytes(stem) {
       const parts = [r2.objects.get(JOB_PREFIX + initName(stem))];
       for (let index = 0; parts.at(-1); index++) {

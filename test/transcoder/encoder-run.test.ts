@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AppError } from '../../shared/errors.ts';
 import { runEncoder } from '../../transcoder/encoder-run.ts';
 import { FfmpegError } from '../../transcoder/ffmpeg/ffmpeg-error.ts';
-import { startFfmpeg } from '../../transcoder/ffmpeg/run.ts';
+import { type FfmpegResult, startFfmpeg } from '../../transcoder/ffmpeg/run.ts';
 import type { TaskContext } from '../../transcoder/task-context.ts';
 
 // The encoder is played by the test: what it does when is the point here, and timing must decide nothing.
@@ -13,9 +13,10 @@ let encoder: { calls: string[]; end(error?: unknown): void; signal: AbortSignal 
 
 beforeEach(() => {
   vi.mocked(startFfmpeg).mockImplementation((_command, { signal }) => {
-    const done = Promise.withResolvers<{ cpuSeconds: number }>();
+    const done = Promise.withResolvers<FfmpegResult>();
     const calls: string[] = [];
-    const end = (error?: unknown) => (error ? done.reject(error) : done.resolve({ cpuSeconds: 0 }));
+    const end = (error?: unknown) =>
+      error ? done.reject(error) : done.resolve({ cpuSeconds: 0, complaints: [] });
     encoder = { calls, end, signal: signal! };
     signal?.addEventListener('abort', () => end(failure({ isAborted: true })));
     return { done: done.promise, pause: () => calls.push('pause'), resume: () => calls.push('resume') };
@@ -144,7 +145,7 @@ describe('the end of the encoder', () => {
   };
 
   test('without an error is the end of the run', async () => {
-    await expect(endingWith()).resolves.toBeUndefined();
+    await expect(endingWith()).resolves.toEqual({ cpuSeconds: 0, complaints: [] });
   });
 
   test.each([

@@ -134,7 +134,8 @@ export function audioCommand(
         ...['-c:a', 'aac', '-b:a', String(audio.bitrateBps), '-flags:a', '+bitexact'],
       ];
   return {
-    inputs: [sourceInput(plan, { ...input, threads: 1 }, sourceTimeAxis(plan))],
+    // Some sound is better than none: ffmpeg would fail where more than two thirds cannot be decoded.
+    inputs: [sourceInput(plan, { ...input, threads: 1 }, ['-max_error_rate', '1', ...sourceTimeAxis(plan)])],
     outputs: [
       {
         options: [

@@ -22,9 +22,12 @@ export type FfmpegCommand = {
   usesGpu?: boolean;
 };
 
+/** `complaints` are its last words, of which a run that succeeds has some where its input is damaged. */
+export type FfmpegResult = { cpuSeconds: number; complaints: string[] };
+
 export type FfmpegHandle = {
   /** Rejects with {@link FfmpegError}, also when aborted. */
-  done: Promise<{ cpuSeconds: number }>;
+  done: Promise<FfmpegResult>;
   /** Stops the process where it is (SIGSTOP); paused time counts against no limit. */
   pause(): void;
   resume(): void;
@@ -59,7 +62,7 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
   let watch: Watch | undefined;
   let isPaused = false;
   let breach: Breach | undefined;
-  const { promise, resolve, reject } = Promise.withResolvers<{ cpuSeconds: number }>();
+  const { promise, resolve, reject } = Promise.withResolvers<FfmpegResult>();
 
   const kill = killer((signal) => run.kill(signal));
   const finish = async (cause: unknown, child: ChildProcess | undefined, stderr: string) => {
@@ -68,7 +71,7 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
     await watch?.stop();
     await rm(progressPath, { force: true });
     const isFailed = cause !== undefined || child?.exitCode !== 0;
-    if (!isFailed) return { cpuSeconds: watch?.cpuSeconds ?? 0 };
+    if (!isFailed) return { cpuSeconds: watch?.cpuSeconds ?? 0, complaints: tailOf(stderr) };
     throw new FfmpegError(
       'ffmpeg',
       {

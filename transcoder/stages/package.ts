@@ -26,7 +26,7 @@ export function packagePresentation(
   const tracks = finishedTracks(plan, facts);
   const { video, audio, images } = tracks;
   return {
-    presentation: { ...presentationOf(plan, tracks), ...textsOf(plan, tracks, facts.text) },
+    presentation: { ...presentationOf(plan, tracks), ...textsOf(plan, tracks, facts) },
     documents: [
       ...[...video, ...audio].map((track) => ({
         name: playlistName(track.stem),
@@ -84,9 +84,13 @@ function presentationOf(plan: Plan, { video, audio, pictures }: FinishedTracks):
 function textsOf(
   plan: Plan,
   { subtitles }: FinishedTracks,
-  text: JobFacts['text'],
+  { text, audio }: JobFacts,
 ): Pick<Presentation, 'subtitles' | 'chapters' | 'warnings'> {
-  const warnings = [...(plan.warnings ?? []), ...(text?.warnings ?? [])];
+  const warnings = [
+    ...(plan.warnings ?? []),
+    ...audio.flatMap((facts) => facts.warnings ?? []),
+    ...(text?.warnings ?? []),
+  ];
   return {
     subtitles: subtitles.map(({ name, language, label, isDefault, isForced, isCaptions }) => ({
       ...{ name, language, label, isDefault, isForced, isCaptions },

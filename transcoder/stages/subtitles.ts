@@ -7,6 +7,7 @@ import type { TextFacts } from '../../shared/messages.ts';
 import type { Plan, PlannedSubtitle } from '../../shared/plan.ts';
 import { decodeText } from '../../shared/text-decoding.ts';
 import { frameSeconds } from '../../shared/timeline.ts';
+import type { Warning } from '../../shared/warnings.ts';
 import { parseSubtitles, writeWebVtt } from '../../shared/webvtt.ts';
 import { FfmpegError, startFfmpeg } from '../ffmpeg/run.ts';
 import { MAX_TEXT_BYTES, TEXT_SHIFT_SECONDS, textCommand } from '../ffmpeg/text-args.ts';
@@ -21,12 +22,15 @@ export async function extractSubtitles(context: TaskContext, plan: Plan): Promis
     ? planned
     : await takenOutAlone(context, plan, planned);
   const tracks: Taken[] = [];
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   for (const subtitle of planned) {
     const vtt = readable.includes(subtitle) ? await webVttOf(context, plan, subtitle) : undefined;
     if (vtt !== undefined) tracks.push({ name: subtitle.name, vtt });
     else
-      warnings.push(`The subtitles "${subtitle.label}" were left out: they cannot be read or show nothing.`);
+      warnings.push({
+        code: 'subtitle_track_dropped',
+        detail: `The subtitles "${subtitle.label}" were left out: they cannot be read or show nothing.`,
+      });
   }
   return { version: 1, tracks, warnings };
 }
