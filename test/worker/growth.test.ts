@@ -128,15 +128,23 @@ describe('a copy of the source', () => {
   it('that cannot be finished is closed, and the video waits for its ladder', async () => {
     const job = await growingJob(10, { instantSegments: 9 });
     const copy = await claimTask('instant');
+    const watcher = await watch(job);
     await commitTo(copy, 0, 3);
     await untilState(job, 'playable');
+    await seen(watcher, { type: 'playable' });
     await told('fail', copy.jobToken, { kind: 'media', code: 'encode_failed', detail: 'Not to be copied.' });
     await untilState(job, 'processing');
     expect((await growthRow(job.copyPrefix))?.closed_at).not.toBeNull();
+    const late = await watch(job);
+    await seen(late, { type: 'snapshot' });
     await finishTask(await claimTask('chunk:0'), 1);
     await finishTask(await claimTask('chunk:1'), 2);
     await untilState(job, 'playable');
     expect(await play(job)).toMatchObject({ hls: expect.stringContaining(job.prefix) });
+    // For those who have heard it and for those who came when it was not so.
+    await seen(late, { type: 'playable' });
+    expect(late.events.filter(({ type }) => type === 'playable')).toHaveLength(1);
+    expect(watcher.events.filter(({ type }) => type === 'playable')).toHaveLength(2);
   });
 
   it.each([

@@ -11,8 +11,8 @@ export type JobNews = {
   state: JobState;
   stage: string;
   startedAtMs?: number;
-  /** It can be watched while it is being made. */
-  isPlayable?: boolean;
+  /** Whether it can be watched while it is being made, and how often that has ended. */
+  growth?: { isOpen: boolean; closed: number };
   import?: ImportDone;
   totalFrames?: number;
   chunks: Record<string, { frames: number; framesDone: number }>;
@@ -38,10 +38,28 @@ export function withNews(live: LiveJob | undefined, news: JobNews): LiveJob {
   return withPercent({
     ...(isLate ? live : { ...live, ...news }),
     ...(fetched && { import: fetched }),
-    isPlayable: live?.isPlayable || news.isPlayable || false,
+    ...laterGrowth(live, news),
     chunks,
     percent: live?.percent ?? 0,
   });
+}
+
+/** Word that overtook other word is known by its count; of the same count, once open is open. */
+function laterGrowth(live: LiveJob | undefined, news: JobNews): Pick<JobNews, 'growth'> {
+  const [before, now] = [live?.growth, news.growth];
+  if (!before || !now) return { growth: now ?? before ?? { isOpen: false, closed: 0 } };
+  if (now.closed !== before.closed) return { growth: now.closed > before.closed ? now : before };
+  return { growth: { ...now, isOpen: before.isOpen || now.isOpen } };
+}
+
+/** Whether the job can be watched and could not be, as far as `before` knew. */
+export function hasBecomePlayable(before: LiveJob | undefined, live: LiveJob): boolean {
+  const wasOpen = before?.growth?.isOpen === true && before.growth.closed === live.growth?.closed;
+  return isWatchable(live) && !wasOpen;
+}
+
+export function isWatchable({ growth, state }: LiveJob): boolean {
+  return growth?.isOpen === true && !isTerminal(state);
 }
 
 function fetchedMost(before: ImportDone | undefined, news: ImportDone | undefined): ImportDone | undefined {

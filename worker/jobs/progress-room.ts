@@ -8,7 +8,16 @@ import { createLog, errorFields } from '../../shared/log.ts';
 import { toBase64Url } from '../../shared/sign.ts';
 import { isTerminal } from '../../shared/states.ts';
 import type { Env } from '../env.ts';
-import { closingType, eventOf, type JobNews, type LiveJob, withFrames, withNews } from './live-job.ts';
+import {
+  closingType,
+  eventOf,
+  hasBecomePlayable,
+  isWatchable,
+  type JobNews,
+  type LiveJob,
+  withFrames,
+  withNews,
+} from './live-job.ts';
 import type { LiveProgress } from './render.ts';
 import { newsOf } from './room-client.ts';
 import { jobById } from './store.ts';
@@ -65,9 +74,7 @@ export class ProgressRoom extends DurableObject<Env> {
     } else {
       this.#broadcast(eventOf(live, 'state', Date.now()));
     }
-    if (live.isPlayable && !before?.isPlayable && !isTerminal(live.state)) {
-      this.#broadcast(eventOf(live, 'playable', Date.now()));
-    }
+    if (hasBecomePlayable(before, live)) this.#broadcast(eventOf(live, 'playable', Date.now()));
   }
 
   /** Frames a task has done so far; false when the room must be told about its job first. */
@@ -123,7 +130,7 @@ export class ProgressRoom extends DurableObject<Env> {
     }
     const opening = [eventOf(live, 'snapshot', Date.now())];
     if (isTerminal(live.state)) opening.push(eventOf(live, closingType(live.state), Date.now()));
-    else if (live.isPlayable) opening.push(eventOf(live, 'playable', Date.now()));
+    else if (isWatchable(live)) opening.push(eventOf(live, 'playable', Date.now()));
     const isWebSocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
     const answer = isWebSocket ? this.#openSocket(caller, opening) : this.#openStream(caller, opening);
     await this.#keepWatched();

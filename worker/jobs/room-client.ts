@@ -62,7 +62,7 @@ export async function newsOf(env: Env, row: JobRow): Promise<JobNews> {
     ...(row.started_at === null ? {} : { startedAtMs: row.started_at * 1000 }),
     ...(row.total_frames === null ? {} : { totalFrames: row.total_frames }),
     ...(importOf(row) && { import: importOf(row)! }),
-    isPlayable: row.is_playable === 1,
+    growth: { isOpen: row.growths_open > 0, closed: row.growths_closed },
     chunks: await chunkFrames(env.DB, row.id),
     ...(error ? { error } : {}),
   };

@@ -25,8 +25,9 @@ export type JobRow = {
   finished_at: number | null;
   pruned_at: number | null;
   receipt: string | null;
-  /** Whether something of it can be, or could be, watched before it ends. */
-  is_playable: number;
+  /** What of it can be watched before it ends, and what could be and was closed. */
+  growths_open: number;
+  growths_closed: number;
   tasks_total: number;
   tasks_done: number;
   frames_done: number;
@@ -45,7 +46,8 @@ export const DURABLE_FRAMES_SQL = `CASE WHEN t.state = 'done' THEN t.frames
 function selectJobs(condition: string): string {
   return `
     SELECT j.*,
-      EXISTS (SELECT 1 FROM growths g WHERE g.job_id = j.id AND g.closed_at IS NULL) AS is_playable,
+      (SELECT count(*) FROM growths g WHERE g.job_id = j.id AND g.closed_at IS NULL) AS growths_open,
+      (SELECT count(*) FROM growths g WHERE g.job_id = j.id AND g.closed_at IS NOT NULL) AS growths_closed,
       coalesce(sum(t.kind <> 'instant'), 0) AS tasks_total,
       coalesce(sum(t.state = 'done' AND t.kind <> 'instant'), 0) AS tasks_done,
       coalesce(sum(CASE WHEN t.kind = 'chunk' THEN ${DURABLE_FRAMES_SQL} END), 0) AS frames_done,
