@@ -154,19 +154,10 @@ function lineOf({ clip, rung, ours, fixed }: RungComparison): string {
 async function loopedClip(name: string, seconds: number, path: string, size: string): Promise<string> {
   if (!CORPUS) return makeClip(path, { seconds, size });
   await ffmpeg([
-    ...[
-      '-stream_loop',
-      '-1',
-      '-i',
-      join(CORPUS, name),
-      '-t',
-      String(seconds),
-      '-map',
-      '0:v:0',
-      '-map',
-      '0:a:0?',
-    ],
-    ...['-c', 'copy', path],
+    ...['-stream_loop', '-1', '-i', join(CORPUS, name)],
+    // Few of these clips have sound; a tone is as much work for the encoder as any.
+    ...['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000', '-t', String(seconds)],
+    ...['-map', '0:v:0', '-map', '1:a:0', '-c:v', 'copy', '-c:a', 'aac', '-ac', '2', path],
   ]);
   return path;
 }
