@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { audioFactsKey, initName } from '../../shared/object-keys.ts';
 import { removeStaleGenerations } from '../../worker/jobs/stale-generations.ts';
 import {
   claimTask,
@@ -80,6 +81,23 @@ describe('playing a video that grows', () => {
       '#EXTINF:6.016000',
       '#EXTINF:5.994667',
     ]);
+  });
+
+  it('leaves out sound that turned out to be none', async () => {
+    const job = await growingJob(10, { hasAudio: true });
+    const sound = await claimTask('audio:0');
+    const facts = { version: 1, tracks: [], dropped: 'audio_en' };
+    await env.MEDIA.put(audioFactsKey(job.jobId, 0), JSON.stringify(facts));
+    await env.MEDIA.delete(job.prefix + initName('audio_en'));
+    await finishTask(sound, 0);
+    await finishTask(await claimTask('chunk:0'), 1);
+    await finishTask(await claimTask('chunk:1'), 2);
+    await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'));
+    const { hls } = await play(job);
+    const master = await textOf(await list(hls, 'master.m3u8'));
+    expect(master).toContain('CODECS="avc1.64001e"');
+    expect(master).not.toContain('audio');
+    expect(await shown(hls, 'stream_360p.m3u8')).toBe('3');
   });
 
   it.each([

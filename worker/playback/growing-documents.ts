@@ -31,13 +31,40 @@ export function initOf(bucket: R2Bucket, prefix: string, stem: string): Promise<
   return once(bucket, prefix + initName(stem), readInitSegment);
 }
 
+/** The plan without the sound that turned out to be none. @param finished places of the tracks that are done */
+export async function withSoundThatIsThere(
+  bucket: R2Bucket,
+  jobId: string,
+  plan: Plan,
+  finished: ReadonlySet<number>,
+): Promise<Plan> {
+  const isThere = await Promise.all(
+    plan.audio.map(
+      async (_, track) => !finished.has(track) || (await audioFacts(bucket, jobId, track)).isThere,
+    ),
+  );
+  return { ...plan, audio: plan.audio.filter((_, track) => isThere[track]) };
+}
+
 /** The timeline of an audio track that is done. */
-export function audioTimeline(bucket: R2Bucket, jobId: string, track: number): Promise<GrowingTimeline> {
+export async function audioTimeline(
+  bucket: R2Bucket,
+  jobId: string,
+  track: number,
+): Promise<GrowingTimeline> {
+  const facts = await audioFacts(bucket, jobId, track);
+  if (!facts.isThere) throw new AppError('not_found');
+  return facts.timeline;
+}
+
+type AudioFacts = { isThere: true; timeline: GrowingTimeline } | { isThere: false };
+
+function audioFacts(bucket: R2Bucket, jobId: string, track: number): Promise<AudioFacts> {
   return once(bucket, audioFactsKey(jobId, track), async (bytes) => {
     const [facts] = TaskFacts.parse(jsonOf(bytes)).tracks;
-    if (!facts) throw new AppError('not_found');
+    if (!facts) return { isThere: false };
     const segments = facts.segments.map(({ durationTicks }) => ({ durationTicks }));
-    return { stem: facts.stem, timescale: facts.init.timescale, segments };
+    return { isThere: true, timeline: { stem: facts.stem, timescale: facts.init.timescale, segments } };
   });
 }
 

@@ -26,7 +26,7 @@ import { instantTargetSeconds, targetSeconds } from '../../shared/target-duratio
 import { type GrowthView, viewGrowth } from '../jobs/growth.ts';
 import { noteWatched } from '../jobs/growth-store.ts';
 import type { MediaObject } from './edge-cache.ts';
-import { audioTimeline, initOf, ladderPlanOf, planOf } from './growing-documents.ts';
+import { audioTimeline, initOf, ladderPlanOf, planOf, withSoundThatIsThere } from './growing-documents.ts';
 import type { ByteRange } from './range.ts';
 
 /** How old a view of a growth may be: all the lists of a player, and all its viewers here, share one. */
@@ -95,12 +95,13 @@ async function earlyText(
   bucket: R2Bucket,
 ): Promise<string | undefined> {
   if (name === MASTER_PLAYLIST) {
+    const made = await withSoundThatIsThere(bucket, view.jobId, plan, view.finishedAudio);
     const stems = [
       ...plan.renditions.map((rendition) => videoStem(rendition.name)),
-      ...plan.audio.map((audio) => audioStem(audio.name)),
+      ...made.audio.map((audio) => audioStem(audio.name)),
     ];
     const inits = await Promise.all(stems.map((stem) => initOf(bucket, prefix, stem)));
-    return growingMaster(plan, (stem) => inits[stems.indexOf(stem)]!.codecs);
+    return growingMaster(made, (stem) => inits[stems.indexOf(stem)]!.codecs);
   }
   const target = targetSeconds(plan);
   const rendition = plan.renditions.find((one) => playlistName(videoStem(one.name)) === name);
