@@ -4,6 +4,7 @@ import { Chapter } from './chapters.ts';
 import { EncoderPreset, VideoEncoder } from './encoder.ts';
 import { LadderRow } from './ladder.ts';
 import { Loudness } from './loudness.ts';
+import { KeyRotationSegments, Protection } from './protection.ts';
 import { Receipt } from './receipt.ts';
 import { JobState, UploadState, VideoState } from './states.ts';
 import { SubtitleInfo } from './subtitle-api.ts';
@@ -14,9 +15,6 @@ export type Role = z.infer<typeof Role>;
 
 export const VideoKind = z.enum(['movie', 'episode', 'video']);
 export type VideoKind = z.infer<typeof VideoKind>;
-
-export const Protection = z.enum(['none', 'aes-128', 'cenc']);
-export type Protection = z.infer<typeof Protection>;
 
 /** A client's own id of a title; becomes part of a path. */
 export const ContentId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'contentId is 1 to 64 of A-Z a-z 0-9 _ -');
@@ -50,6 +48,8 @@ export const VideoInput = z
     contentId: ContentId.optional(),
     visibility: z.enum(['private', 'public']).optional(),
     protection: Protection.optional(),
+    /** Of aes-128: how many segments share a key; all of them where it is absent. */
+    keyRotationSegments: KeyRotationSegments.optional(),
     regions: Regions.optional(),
     tags: Tags.optional(),
     ladder: Ladder.optional(),
@@ -247,6 +247,7 @@ export const TranscodeRequest = z
   .object({
     ladder: Ladder.optional(),
     protection: Protection.optional(),
+    keyRotationSegments: KeyRotationSegments.optional(),
     segmentSeconds: SegmentSeconds.optional(),
     preset: EncoderPreset.optional(),
     encoder: VideoEncoder.optional(),
@@ -272,40 +273,3 @@ export const JobEvent = z.object({
 export type JobEvent = z.infer<typeof JobEvent>;
 
 export const Ticket = z.object({ ticket: z.string(), expiresAt: z.string() });
-
-// Playback
-
-export const PlayRequest = z
-  .object({
-    deviceId: z.string().min(1).max(128).optional(),
-    ttlSeconds: z
-      .int()
-      .min(60)
-      .max(24 * 3600)
-      .optional(),
-    maxHeight: z.int().min(1).optional(),
-    country: z
-      .string()
-      .regex(/^[A-Z]{2}$/)
-      .optional(),
-  })
-  .strict();
-export type PlayRequest = z.infer<typeof PlayRequest>;
-
-export const PlayAnswer = z.object({
-  sessionId: z.string(),
-  hls: z.string().optional(),
-  dash: z.string().optional(),
-  progressive: z.string().optional(),
-  poster: z.string().optional(),
-  storyboard: z.string().optional(),
-  /** A short animated picture. */
-  preview: z.string().optional(),
-  chapters: z.string().optional(),
-  expiresAt: z.string(),
-});
-export type PlayAnswer = z.infer<typeof PlayAnswer>;
-
-/** A link to the watch page that carries what a private video needs, in the fragment. */
-export const WatchLink = z.object({ url: z.string(), expiresAt: z.string() });
-export type WatchLink = z.infer<typeof WatchLink>;

@@ -1,7 +1,7 @@
 import { env, SELF } from 'cloudflare:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
-import type { WatchLink } from '../../shared/api.ts';
+import type { WatchLink } from '../../shared/play-api.ts';
 import { parseSigningKeys, signToken } from '../../shared/sign.ts';
 import { type Config, configOf, type Env } from '../../worker/env.ts';
 import { verifyJwt } from '../../worker/http/jwt.ts';

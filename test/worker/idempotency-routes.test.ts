@@ -1,7 +1,8 @@
 // What a repetition with the same Idempotency-Key means for each kind of request.
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import type { Job, PlayAnswer, WatchLink } from '../../shared/api.ts';
+import type { Job } from '../../shared/api.ts';
+import type { PlayAnswer, WatchLink } from '../../shared/play-api.ts';
 import { clientOf, clientWith, codeOf } from './api-client.ts';
 import { publishVideo } from './playback-fixtures.ts';
 import { create, jobsOf, sendAll, uploaded, videoBytes } from './upload-steps.ts';

@@ -1,12 +1,13 @@
 // A published video as the transcoder leaves it, with bytes that tell their place, and callers to play it.
 import { env, SELF } from 'cloudflare:test';
 import { SignJWT } from 'jose';
-import type { PlayAnswer, Role } from '../../shared/api.ts';
+import type { Role } from '../../shared/api.ts';
 import { dashManifest } from '../../shared/dash.ts';
 import { masterPlaylist } from '../../shared/hls.ts';
 import type { AudioTrack, ImageTrack, VideoTrack } from '../../shared/manifest-tracks.ts';
 import type { Presentation } from '../../shared/messages.ts';
 import { audioStem, generationPrefix, THUMBNAIL_STEM, videoStem } from '../../shared/object-keys.ts';
+import type { PlayAnswer } from '../../shared/play-api.ts';
 import { type PlayClaims, parseSigningKeys, signToken } from '../../shared/sign.ts';
 
 export const ORIGIN = 'https://reelay.test';

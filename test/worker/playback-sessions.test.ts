@@ -1,6 +1,6 @@
 import { env, SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { PlayAnswer, type WatchLink } from '../../shared/api.ts';
+import { PlayAnswer, type WatchLink } from '../../shared/play-api.ts';
 import { PlayClaims, signToken, verifyToken } from '../../shared/sign.ts';
 import {
   bearer,

@@ -1,7 +1,8 @@
 import { env, SELF } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
-import type { PlayAnswer, Video } from '../../shared/api.ts';
+import type { Video } from '../../shared/api.ts';
 import type { ManifestTracks } from '../../shared/manifest-tracks.ts';
+import type { PlayAnswer } from '../../shared/play-api.ts';
 import type { SubtitleInfo } from '../../shared/subtitle-api.ts';
 import { reviseStaleManifests } from '../../worker/jobs/manifest-revision.ts';
 import {

@@ -7,15 +7,14 @@ import {
   CreatedUpload,
   type CreateUpload,
   Job,
-  PlayAnswer,
   PresignedPart,
   Ticket,
   UploadedPart,
   UploadStatus,
   Video,
   VideoList,
-  WatchLink,
 } from '../../shared/api.ts';
+import { PlayAnswer, WatchLink } from '../../shared/play-api.ts';
 import { parseJson } from './json.ts';
 
 /** A refusal by the API, or by storage behind a presigned URL. */

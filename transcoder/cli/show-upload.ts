@@ -1,5 +1,6 @@
 // The visible story of one file, from the first byte to the play URLs. The upload command and the demo tell it.
-import type { Job, PlayAnswer, WatchLink } from '../../shared/api.ts';
+import type { Job } from '../../shared/api.ts';
+import type { PlayAnswer, WatchLink } from '../../shared/play-api.ts';
 import { type ApiClient, ApiFailure } from './api-client.ts';
 import { followJob, type JobUpdate } from './follow-job.ts';
 import { createProgressBar, type ProgressBar } from './progress-bar.ts';

@@ -1,9 +1,9 @@
 // Play sessions: who may play what, for how long, and the URLs that say so.
 import { type Context, Hono } from 'hono';
-import { type PlayAnswer, PlayRequest, type WatchLink } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS, MINUTE_SECONDS } from '../../shared/limits.ts';
 import { CHAPTERS, dashName, masterName, POSTER, PREVIEW, STORYBOARD } from '../../shared/object-keys.ts';
+import { type PlayAnswer, PlayRequest, type WatchLink } from '../../shared/play-api.ts';
 import { type PlayClaims, signToken, type WatchClaims } from '../../shared/sign.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';

@@ -1,5 +1,6 @@
 // The few API calls the watch page makes, as the guest of one video.
-import type { PlayAnswer, Video } from '../../shared/api.ts';
+import type { Video } from '../../shared/api.ts';
+import type { PlayAnswer } from '../../shared/play-api.ts';
 
 export type WatchApi = {
   video(): Promise<Video>;

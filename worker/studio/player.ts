@@ -1,7 +1,7 @@
 // Plays a session's HLS with hls.js, or with the browser's own player where there is no Media Source Extension.
 // Keeps the token in the path fresh: every request is sent with the newest one.
 import Hls, { ErrorTypes, Events } from 'hls.js';
-import type { PlayAnswer } from '../../shared/api.ts';
+import type { PlayAnswer } from '../../shared/play-api.ts';
 import type { WatchApi } from './api-client.ts';
 import { type Menu, offerAudioTracks, offerQualities } from './menus.ts';
 
