@@ -2,13 +2,15 @@
 // playlists. Pure. Elements stand in the order the schema gives them.
 import { measureBitrates } from './bitrates.ts';
 import { imageSet } from './dash-images.ts';
+import { contentProtection, protectionNamespaces } from './dash-protection.ts';
 import { subtitleSets } from './dash-subtitles.ts';
 import type { AudioTrack, ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
 import { initName, segmentTemplate } from './object-keys.ts';
+import type { PlannedProtection } from './protection.ts';
 import type { Rational } from './timeline.ts';
 import { accessibility, element, emptyElement, escaped, role } from './xml.ts';
 
-export function dashManifest({ video, audio, subtitles, images }: ManifestTracks): string {
+export function dashManifest({ video, audio, subtitles, images, protection }: ManifestTracks): string {
   const tracks = [...video, ...audio];
   const durationSeconds = Math.max(...tracks.map(trackSeconds));
   const longestSegmentSeconds = Math.max(
@@ -18,6 +20,7 @@ export function dashManifest({ video, audio, subtitles, images }: ManifestTracks
     '<?xml version="1.0" encoding="UTF-8"?>',
     element('MPD', {
       xmlns: 'urn:mpeg:dash:schema:mpd:2011',
+      ...protectionNamespaces(protection),
       profiles: 'urn:mpeg:dash:profile:isoff-live:2011',
       type: 'static',
       mediaPresentationDuration: duration(durationSeconds),
@@ -25,8 +28,8 @@ export function dashManifest({ video, audio, subtitles, images }: ManifestTracks
       minBufferTime: duration(longestSegmentSeconds),
     }),
     '  <Period id="0" start="PT0S">',
-    ...videoSet(video),
-    ...audio.flatMap((track, index) => audioSet(track, index + 1)),
+    ...videoSet(video, protection),
+    ...audio.flatMap((track, index) => audioSet(track, index + 1, protection)),
     ...(images ? imageSet(images, video.length + audio.length + 1) : []),
     ...subtitleSets(subtitles, video.length + audio.length + 2, durationSeconds),
     '  </Period>',
@@ -35,7 +38,7 @@ export function dashManifest({ video, audio, subtitles, images }: ManifestTracks
   return `${lines.join('\n')}\n`;
 }
 
-function videoSet(video: readonly VideoTrack[]): string[] {
+function videoSet(video: readonly VideoTrack[], protection: PlannedProtection | undefined): string[] {
   const top = video.at(-1);
   if (!top) return [];
   const attributes = {
@@ -50,6 +53,7 @@ function videoSet(video: readonly VideoTrack[]): string[] {
   };
   return [
     `    ${element('AdaptationSet', attributes)}`,
+    ...contentProtection(protection),
     role('main'),
     ...video.flatMap((track) => [
       `      ${element('Representation', {
@@ -68,7 +72,7 @@ function videoSet(video: readonly VideoTrack[]): string[] {
   ];
 }
 
-function audioSet(track: AudioTrack, id: number): string[] {
+function audioSet(track: AudioTrack, id: number, protection: PlannedProtection | undefined): string[] {
   const attributes = {
     id,
     contentType: 'audio',
@@ -92,6 +96,7 @@ function audioSet(track: AudioTrack, id: number): string[] {
   return [
     `    ${element('AdaptationSet', attributes)}`,
     `      ${emptyElement('AudioChannelConfiguration', channels)}`,
+    ...contentProtection(protection),
     `      <Label>${escaped(track.label)}</Label>`,
     ...(track.purpose === 'description' ? [accessibility(1)] : []),
     role(track.purpose ?? (track.isDefault ? 'main' : 'alternate')),

@@ -114,6 +114,8 @@ export const ERRORS = {
     title: 'What was being watched could not be finished',
     retry: 'never',
   },
+  license_device_mismatch: { status: 403, title: "The licence is another device's", retry: 'never' },
+  license_key_refused: { status: 403, title: 'The licence does not cover this key', retry: 'never' },
   range_not_satisfiable: { status: 416, title: 'The range lies outside the object', retry: 'never' },
   precondition_failed: { status: 412, title: 'A precondition of the request failed', retry: 'never' },
   ticket_invalid: { status: 401, title: 'The ticket is unknown, used or expired', retry: 'never' },
@@ -142,6 +144,11 @@ export const ERRORS = {
   media_too_long: { status: 422, title: 'The video is longer than allowed', retry: 'never' },
   media_too_short: { status: 422, title: 'The video is too short', retry: 'never' },
   media_too_large: { status: 422, title: 'The picture is larger than allowed', retry: 'never' },
+  media_frame_rate_too_high: {
+    status: 422,
+    title: 'The video has more pictures per second than allowed',
+    retry: 'never',
+  },
   media_too_many_streams: { status: 422, title: 'The file has too many streams', retry: 'never' },
   media_invalid_dimensions: { status: 422, title: 'The picture size makes no sense', retry: 'never' },
 

@@ -2,10 +2,12 @@
 // longer whenever one more is shown. The finished lists say the same of the same segments. Pure.
 import { type AudioClock, audioCut } from './audio-cuts.ts';
 import { masterPlaylist, segmentMicroseconds } from './hls.ts';
+import { keyLine } from './hls-keys.ts';
 import type { AudioTrack, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
 import { audioStem, initName, segmentName, videoStem } from './object-keys.ts';
 import type { Plan, PlannedAudio, PlannedRendition } from './plan.ts';
 import type { InstantSegment, PlannedInstant } from './plan-instant.ts';
+import type { PlannedProtection } from './protection.ts';
 import { frameSeconds, frameTicks, segmentFrameRange } from './timeline.ts';
 
 /** Sample tables and the like, beside the encoded bytes. */
@@ -24,6 +26,7 @@ export type GrowthShown = { shown: number; isEnded: boolean; targetSeconds: numb
 export function growingPlaylist(
   track: GrowingTimeline,
   { shown, isEnded, targetSeconds }: GrowthShown,
+  protection?: PlannedProtection,
 ): string {
   const durations = segmentMicroseconds(track).slice(0, shown);
   const lines = [
@@ -37,6 +40,7 @@ export function growingPlaylist(
     '#EXT-X-START:TIME-OFFSET=0,PRECISE=YES',
     `#EXT-X-MAP:URI="${initName(track.stem)}"`,
     ...durations.flatMap((duration, index) => [
+      ...keyLine(protection, index),
       `#EXTINF:${(duration / 1_000_000).toFixed(6)},`,
       segmentName(track.stem, index),
     ]),

@@ -1,6 +1,7 @@
 // HLS playlists (RFC 8216) as text, from measured tracks. Pure.
 import { measureBitrates, withAudio } from './bitrates.ts';
 import { iframeVariant } from './hls-iframes.ts';
+import { keyLine } from './hls-keys.ts';
 import {
   type AudioGroup,
   audioGroups,
@@ -11,6 +12,7 @@ import {
 } from './hls-media.ts';
 import type { ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
 import { initName, playlistName, segmentName, subtitleName } from './object-keys.ts';
+import type { PlannedProtection } from './protection.ts';
 import { framesPerSecond } from './timeline.ts';
 
 /** fMP4 segments with EXT-X-MAP need version 6, INDEPENDENT-SEGMENTS in media playlists is older; 7 is what
@@ -51,7 +53,11 @@ export function masterPlaylist({ video, audio, subtitles }: ManifestTracks): str
  *
  * @param targetSeconds TARGETDURATION at least: what a list that grew under the same name has said.
  */
-export function mediaPlaylist(track: TrackTimeline, targetSeconds = 0): string {
+export function mediaPlaylist(
+  track: TrackTimeline,
+  targetSeconds = 0,
+  protection?: PlannedProtection,
+): string {
   const durations = segmentMicroseconds(track);
   const longest = Math.max(...durations);
   return lines([
@@ -64,6 +70,7 @@ export function mediaPlaylist(track: TrackTimeline, targetSeconds = 0): string {
     '#EXT-X-INDEPENDENT-SEGMENTS',
     `#EXT-X-MAP:URI="${initName(track.stem)}"`,
     ...durations.flatMap((duration, index) => [
+      ...keyLine(protection, index),
       `#EXTINF:${(duration / MICROSECONDS).toFixed(6)},`,
       segmentName(track.stem, index),
     ]),

@@ -1,5 +1,6 @@
 // The tracks of a presentation as its manifests tell them: all that the HLS and DASH writers need, measured.
 import { z } from 'zod';
+import { PlannedProtection } from './protection.ts';
 import { Rational } from './timeline.ts';
 
 /** From a fragment's moof through its first sample, within the segment. */
@@ -86,5 +87,7 @@ export const ManifestTracks = z.object({
   audio: z.array(AudioTrack),
   subtitles: z.array(SubtitleTrack),
   images: ImageTrack.optional(),
+  /** Absent where everything is clear. */
+  protection: PlannedProtection.optional(),
 });
 export type ManifestTracks = z.infer<typeof ManifestTracks>;

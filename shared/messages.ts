@@ -6,6 +6,7 @@ import { Chapter } from './chapters.ts';
 import { VideoEncoder } from './encoder.ts';
 import { KeyRange } from './manifest-tracks.ts';
 import { PlanOptions } from './plan.ts';
+import { KeyId, Protection } from './protection.ts';
 import { Receipt } from './receipt.ts';
 import { TaskKind } from './states.ts';
 import { SubtitleInfo } from './subtitle-api.ts';
@@ -49,6 +50,21 @@ export const StorageAccess = z.object({
   sessionToken: z.string().optional(),
 });
 export type StorageAccess = z.infer<typeof StorageAccess>;
+
+// POST /internal/keys: content keys of the task's job by their numbers, made where they are not there yet. They are
+// in no claim, since claims are logged and kept.
+export const KeyRequest = z.object({ numbers: z.array(z.int().min(0).max(99_999)).min(1).max(100) });
+export const IssuedKeys = z.object({
+  keys: z.array(
+    z.object({
+      n: z.int(),
+      keyId: KeyId,
+      /** 16 bytes, base64url. */
+      key: z.string().length(22),
+    }),
+  ),
+});
+export type IssuedKeys = z.infer<typeof IssuedKeys>;
 
 // POST /internal/import/begin: the file is about to be read from its first byte; what was stored of it before is
 // given up, and the task's mark is 0 again.
@@ -180,6 +196,8 @@ export const Presentation = z.object({
   warnings: z.array(Warning).optional(),
   hasStoryboard: z.boolean().optional(),
   hasPreview: z.boolean().optional(),
+  /** Absent where nothing is encrypted. */
+  protection: Protection.exclude(['none']).optional(),
 });
 export type Presentation = z.infer<typeof Presentation>;
 

@@ -9,6 +9,7 @@ import { Loudness } from './loudness.ts';
 import { AudioPurpose } from './manifest-tracks.ts';
 import { PlannedInstant } from './plan-instant.ts';
 import { PlannedThumbnails } from './plan-thumbnails.ts';
+import { KeyRotationSegments, PlannedProtection, Protection } from './protection.ts';
 import { Rational, segmentFrameRange } from './timeline.ts';
 import { Trial } from './trial.ts';
 import { Warning } from './warnings.ts';
@@ -98,6 +99,8 @@ export const Plan = z.object({
   /** What of the source is left out, in sentences for a person. */
   warnings: z.array(Warning).optional(),
   encoder: z.object({ codec: VideoEncoder, preset: EncoderPreset }),
+  /** Absent where everything is clear. */
+  protection: PlannedProtection.optional(),
   /** Absent where no trial was made: too short, not seekable, or playable at once as it is. */
   trial: Trial.optional(),
   poster: z.object({ atSeconds: z.number() }),
@@ -113,6 +116,8 @@ export const PlanOptions = z.object({
   preset: EncoderPreset.default('veryfast'),
   loudness: Loudness.nullable().optional(),
   encoder: VideoEncoder.optional(),
+  protection: Protection.optional(),
+  keyRotationSegments: KeyRotationSegments.optional(),
 });
 export type PlanOptions = z.infer<typeof PlanOptions>;
 

@@ -1,5 +1,6 @@
 // The sequence parameter set of H.264 (ITU-T H.264 §7.3.2.1.1), as far as it tells what a picture looks like.
 import type { Rational } from '../timeline.ts';
+import { BitReader, skipScalingLists, withoutEmulation } from './bit-reader.ts';
 
 export type H264Sps = {
   profile: number;
@@ -126,61 +127,4 @@ function skipPictureOrder(bits: BitReader): void {
   bits.golomb();
   const cycle = bits.golomb();
   for (let index = 0; index < cycle; index++) bits.golomb();
-}
-
-function skipScalingLists(bits: BitReader, count: number): void {
-  for (let list = 0; list < count; list++) {
-    if (!bits.flag()) continue;
-    let last = 8;
-    let next = 8;
-    for (let index = 0; index < (list < 6 ? 16 : 64); index++) {
-      if (next !== 0) next = (last + bits.signedGolomb() + 256) % 256;
-      last = next === 0 ? last : next;
-    }
-  }
-}
-
-/** Undoes the 0x03 bytes that keep a start code out of the payload. */
-function withoutEmulation(bytes: Uint8Array): Uint8Array {
-  return bytes.filter((byte, index) => !(byte === 3 && bytes[index - 1] === 0 && bytes[index - 2] === 0));
-}
-
-class BitReader {
-  readonly #bytes: Uint8Array;
-  #position = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  /** Up to 16 bits. @throws RangeError past the end */
-  read(count: number): number {
-    let value = 0;
-    for (let index = 0; index < count; index++) {
-      const byte = this.#bytes[this.#position >> 3];
-      if (byte === undefined) throw new RangeError('The parameter set is cut short.');
-      value = (value << 1) | ((byte >> (7 - (this.#position & 7))) & 1);
-      this.#position++;
-    }
-    return value;
-  }
-
-  flag(): boolean {
-    return this.read(1) === 1;
-  }
-
-  golomb(): number {
-    let zeros = 0;
-    while (!this.flag()) {
-      if (++zeros > 31) throw new RangeError('A number of the parameter set is too long.');
-    }
-    let value = 1;
-    for (let index = 0; index < zeros; index++) value = value * 2 + this.read(1);
-    return value - 1;
-  }
-
-  signedGolomb(): number {
-    const code = this.golomb();
-    return code % 2 === 1 ? (code + 1) / 2 : -code / 2;
-  }
 }

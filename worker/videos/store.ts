@@ -1,6 +1,7 @@
 // SQL of the library. Every statement names the owner; a video being deleted is gone for everybody.
-import type { Protection, VideoKind, VideoPatch } from '../../shared/api.ts';
+import type { VideoKind, VideoPatch } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
+import type { Protection } from '../../shared/protection.ts';
 import type { VideoState } from '../../shared/states.ts';
 
 export type VideoRow = {
