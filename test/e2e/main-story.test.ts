@@ -9,7 +9,9 @@ import { type Api, apiAt, type Json, jobEnd, type Method, uploadFile, watchJob }
 import { CHROMIUM, launchBrowser, openPage, play, servePlayers, untilPlaying } from '../support/browser.ts';
 import { CORPUS, makeClip, makeFolder } from '../support/media.ts';
 import { measuredBitrates, packetsOf, readHls } from '../support/published.ts';
+import { scrub } from '../support/scrub.ts';
 import { startStack } from '../support/stack.ts';
+import { tellTexts } from './texts-story.ts';
 
 // The product's promise, as a user meets it: a clip goes in by each of three ways, an adaptive stream plays.
 
@@ -129,6 +131,26 @@ describe.each(CLIPS)('a clip uploaded by $method', (clip) => {
     expect(report.decodedAudioBytes).toBeGreaterThan(0);
     expect(report.durationSeconds).toBeCloseTo(frames / clip.fps, 0);
   });
+
+  it.skipIf(!hasBrowser)('shows the right picture for each moment while scrubbing', async () => {
+    const seconds = frames / clip.fps;
+    const moments = [0.1, seconds / 2, seconds - 0.1];
+    const tiles = await scrub(browser, players.url, urls.dash, moments);
+    for (const [index, tile] of tiles.entries()) {
+      expect(tile.startSeconds).toBeLessThanOrEqual(moments[index]!);
+      expect(tile.startSeconds + tile.durationSeconds).toBeGreaterThan(moments[index]!);
+      expect(Math.max(tile.width, tile.height)).toBe(240);
+      const own = tile.differences[index]!;
+      expect(own).toBeLessThan(12);
+      expect(own).toBe(Math.min(...tile.differences));
+    }
+    expect(new Set(tiles.map(({ startSeconds }) => startSeconds)).size).toBe(moments.length);
+    for (const url of [urls.storyboard, urls.preview]) expect((await fetch(url)).status).toBe(200);
+  });
+});
+
+describe('a film in two languages with subtitles', () => {
+  tellTexts(hasBrowser, () => ({ api, browser, playersUrl: players.url }));
 });
 
 describe('the watch page', () => {
