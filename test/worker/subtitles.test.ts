@@ -21,6 +21,7 @@ import {
   bearer,
   fetchMedia,
   MASTER,
+  MPD,
   ORIGIN,
   outcome,
   type PublishedVideo,
@@ -266,12 +267,21 @@ test('subtitles stay with a video that is transcoded again', async () => {
   const prefix = `hls/movies/${video.id}/${job.jobId}/`;
   await planned(job, [1]);
   await finishTask(await mustClaim(), 1);
-  await env.MEDIA.put(`${prefix}tracks.json`, JSON.stringify(TRACKS));
+  const generation = { 'tracks.json': JSON.stringify(TRACKS), 'master.m3u8': MASTER, 'manifest.mpd': MPD };
+  for (const [name, body] of Object.entries(generation)) await env.MEDIA.put(prefix + name, body);
   await told('publish', (await mustClaim()).jobToken, { presentation: PRESENTATION });
   const { hls } = await play(video);
   expect(hls).toContain(`${prefix}master_r1.m3u8`);
   expect(await text(hls)).toContain('subtitles_en_r1.m3u8');
   expect(await text(siblings(hls, 'subtitles_en_r1.vtt'))).toContain('Hello');
+});
+
+test('a generation without an MPD gets none', async () => {
+  const video = await subtitledVideo();
+  await env.MEDIA.delete(`${video.prefix}manifest.mpd`);
+  await added(video, 'language=en');
+  expect(await env.MEDIA.head(`${video.prefix}manifest_r1.mpd`)).toBeNull();
+  expect(await env.MEDIA.head(`${video.prefix}master_r1.m3u8`)).not.toBeNull();
 });
 
 test('only names of subtitles and manifests are media: the tracks behind them are not', async () => {

@@ -122,10 +122,18 @@ async function writeRevision(
     if (track) uploaded.push(track);
   }
   const subtitles = withOneDefault([...tracks.subtitles, ...uploaded]);
-  await putOnce(bucket, prefix + dashName(revision), dashManifest({ ...tracks, subtitles }));
-  await putOnce(bucket, prefix + masterName(revision), masterPlaylist({ ...tracks, subtitles }));
   const names = uploaded.flatMap(({ stem }) => [subtitleName(stem), playlistName(stem)]);
-  return [...names, dashName(revision), masterName(revision)].map((name) => prefix + name);
+  const manifests = [
+    { nameOf: dashName, text: () => dashManifest({ ...tracks, subtitles }) },
+    { nameOf: masterName, text: () => masterPlaylist({ ...tracks, subtitles }) },
+  ];
+  for (const { nameOf, text } of manifests) {
+    // A protected generation may have one of them alone.
+    if (!(await headObject(bucket, prefix + nameOf(0)))) continue;
+    await putOnce(bucket, prefix + nameOf(revision), text());
+    names.push(nameOf(revision));
+  }
+  return names.map((name) => prefix + name);
 }
 
 /** Undefined where nothing of it shows within this video. */
