@@ -7,7 +7,7 @@ import { planAudio } from './plan-audio.ts';
 import { planSubtitles, subtitleWarnings } from './plan-text.ts';
 import { planThumbnails } from './plan-thumbnails.ts';
 import type { SourceInfo } from './source-info.ts';
-import { displaySize, refuseSourceLength, refuseSourceSize } from './source-limits.ts';
+import { displaySize, refuseFrameRate, refuseSourceLength, refuseSourceSize } from './source-limits.ts';
 import {
   chunkRuns,
   frameSeconds,
@@ -32,6 +32,7 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
   const loudnessLufs = options.loudness?.targetLufs;
   const endSeconds = video.startSeconds + video.durationSeconds;
   refuseSourceSize(video, source.streamCount);
+  refuseFrameRate(video.averageFps);
   refuseSourceLength({
     videoSeconds: video.durationSeconds,
     durationSeconds: Math.max(source.durationSeconds, endSeconds),

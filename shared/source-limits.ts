@@ -42,7 +42,7 @@ export function refuseSourceSize(picture: PictureShape, streamCount: number): vo
     Math.max(codedWidth * codedHeight, shown.width * shown.height) > MEDIA_LIMITS.maxPixels;
   if (isTooLarge) {
     throw new AppError('media_too_large', {
-      detail: `The picture is ${codedWidth}x${codedHeight} pixels; at most ${MEDIA_LIMITS.maxWidth}x4352 is accepted.`,
+      detail: `The picture is ${codedWidth}x${codedHeight} pixels${shownAs(picture)}; ${PICTURE_LIMIT}`,
     });
   }
   if (Math.min(shown.width, shown.height) < MEDIA_LIMITS.minSidePixels) {
@@ -68,7 +68,23 @@ export function refuseSourceLength(length: {
   }
   if ((length.sizeBytes * 8) / length.durationSeconds < MEDIA_LIMITS.minBitrateBps) {
     throw new AppError('media_malformed', {
-      detail: `The file claims ${Math.round(length.durationSeconds)} seconds but holds only ${length.sizeBytes} bytes.`,
+      detail: `The file claims ${Math.round(length.durationSeconds)} seconds but holds only ${length.sizeBytes} bytes; at least ${MEDIA_LIMITS.minBitrateBps} bits per second are expected.`,
     });
   }
+}
+
+/** @throws AppError media_frame_rate_too_high */
+export function refuseFrameRate(averageFps: number): void {
+  if (averageFps <= MEDIA_LIMITS.maxFramesPerSecond) return;
+  throw new AppError('media_frame_rate_too_high', {
+    detail: `The video has ${Math.round(averageFps)} pictures per second; at most ${MEDIA_LIMITS.maxFramesPerSecond} are accepted.`,
+  });
+}
+
+const PICTURE_LIMIT = `at most ${MEDIA_LIMITS.maxWidth} on each side and ${MEDIA_LIMITS.maxPixels} in all are accepted.`;
+
+function shownAs(picture: PictureShape): string {
+  const { width, height } = displaySize(picture);
+  const isOther = Math.abs(width - picture.codedWidth) > 1 || Math.abs(height - picture.codedHeight) > 1;
+  return isOther ? `, shown as ${width}x${height}` : '';
 }

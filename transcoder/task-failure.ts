@@ -48,8 +48,8 @@ function isSourceAtFault(code: ErrorCode): boolean {
 }
 
 function resourcesDetail(error: FfmpegError): string {
-  if (error.isTimeout) return 'The encoder took too long or stood still.';
-  if (error.isOutOfMemory) return 'The encoder needed more memory than it may use.';
+  if (error.breach !== undefined) return `The encoder ${error.breach}.`;
+  if (error.isOutOfMemory) return 'The encoder needed more memory than there is for it.';
   return `The encoder was ended by ${error.signal}.`;
 }
 

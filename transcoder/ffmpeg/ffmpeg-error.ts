@@ -12,9 +12,12 @@ export type RunOutcome = {
   /** Killed by the runner, by the kernel, or stopped by itself for want of memory. */
   isOutOfMemory: boolean;
   isAborted: boolean;
+  /** Which of the runner's limits was passed, and by how much, as a sentence without its subject. */
+  breach?: string | undefined;
 };
 
-const MEMORY_COMPLAINT = /Cannot allocate memory|malloc of size \d+ failed|Out of memory/i;
+const MEMORY_COMPLAINT =
+  /Cannot allocate memory|malloc of size \d+ failed|Out of memory|failed to map segment/i;
 
 // What a shell and env answer for a program that is missing or may not be executed.
 const NOT_EXECUTABLE = 126;
@@ -29,6 +32,7 @@ export class FfmpegError extends Error {
   readonly isTimeout: boolean;
   readonly isOutOfMemory: boolean;
   readonly isAborted: boolean;
+  readonly breach: string | undefined;
 
   constructor(tool: string, outcome: RunOutcome, cause?: unknown) {
     super(describe(tool, outcome, cause), cause === undefined ? undefined : { cause });
@@ -41,6 +45,7 @@ export class FfmpegError extends Error {
     this.isOutOfMemory =
       outcome.isOutOfMemory || outcome.stderrTail.some((line) => MEMORY_COMPLAINT.test(line));
     this.isAborted = outcome.isAborted;
+    this.breach = outcome.breach;
   }
 
   /** Time, memory or a crash: the machine's limits or a bug, not necessarily the file. */
@@ -52,8 +57,7 @@ export class FfmpegError extends Error {
 function describe(tool: string, outcome: RunOutcome, cause: unknown): string {
   const { exitCode, signal, stderrTail } = outcome;
   if (outcome.isAborted) return `${tool} was aborted`;
-  if (outcome.isTimeout) return `${tool} took too long or stood still`;
-  if (outcome.isOutOfMemory) return `${tool} used more memory than allowed`;
+  if (outcome.breach) return `${tool} ${outcome.breach}`;
   if (cause instanceof Error) return `${tool} could not be started: ${cause.message}`;
   if (exitCode === NOT_FOUND || exitCode === NOT_EXECUTABLE) {
     return `${tool} could not be started; is it installed? ${stderrTail.at(-1) ?? ''}`.trim();

@@ -9,7 +9,7 @@ import { MIB } from '../../shared/limits.ts';
 import { FfmpegError, STDERR_TAIL_LINES } from './ffmpeg-error.ts';
 import type { FfmpegProgress } from './progress.ts';
 import { type RunLimits, SANDBOX_PATH, sandboxArguments } from './sandbox.ts';
-import { type Breach, type Watch, watchProcess } from './watch.ts';
+import { type Breach, tooLong, type Watch, watchProcess } from './watch.ts';
 
 export { FfmpegError } from './ffmpeg-error.ts';
 export type { RunLimits } from './sandbox.ts';
@@ -79,9 +79,10 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
         exitCode: child?.exitCode ?? null,
         signal: child?.signalCode ?? null,
         stderrTail: tailOf(stderr),
-        isTimeout: breach === 'time',
-        isOutOfMemory: breach === 'memory',
+        isTimeout: breach?.kind === 'time',
+        isOutOfMemory: breach?.kind === 'memory',
         isAborted: options.signal?.aborted === true && breach === undefined,
+        breach: breach?.detail,
       },
       child?.pid === undefined ? cause : undefined,
     );
@@ -106,8 +107,8 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
       ...options,
       pid: child.pid,
       progressPath,
-      onBreach: (kind) => {
-        breach ??= kind;
+      onBreach: (found) => {
+        breach ??= found;
         kill.gently();
       },
     });
@@ -196,6 +197,7 @@ function capture(tool: 'ffmpeg' | 'ffprobe', args: string[], run: ProbeRun): Pro
   const stdout: Buffer[] = [];
   let stdoutBytes = 0;
   let stderr = '';
+  const startedAtMs = performance.now();
   let isTimeout = false;
 
   const kill = killer((signal) => child.kill(signal));
@@ -223,7 +225,12 @@ function capture(tool: 'ffmpeg' | 'ffprobe', args: string[], run: ProbeRun): Pro
     const isAborted = run.signal?.aborted === true && !isTimeout;
     const stderrTail = tailOf(stderr);
     const isOutOfMemory = stdoutBytes > MAX_PROBE_OUTPUT_BYTES;
-    const outcome = { argv, exitCode, signal, stderrTail, isTimeout, isOutOfMemory, isAborted };
+    const breach = isTimeout
+      ? tooLong((performance.now() - startedAtMs) / 1000, run.limits).detail
+      : isOutOfMemory
+        ? `printed ${stdoutBytes} bytes; ${MAX_PROBE_OUTPUT_BYTES} are allowed`
+        : undefined;
+    const outcome = { argv, exitCode, signal, stderrTail, isTimeout, isOutOfMemory, isAborted, breach };
     reject(new FfmpegError(tool, outcome, cause));
   };
   child.once('error', (error) => settle(null, null, error));

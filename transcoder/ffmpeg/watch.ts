@@ -1,6 +1,6 @@
 // Looks at a running ffmpeg a few times a second: progress, CPU time, memory, and whether it has had its time.
 import { type FileHandle, open, readFile } from 'node:fs/promises';
-import { KIB } from '../../shared/limits.ts';
+import { KIB, MIB } from '../../shared/limits.ts';
 import { type FfmpegProgress, readProgress } from './progress.ts';
 import type { RunLimits } from './sandbox.ts';
 
@@ -12,7 +12,8 @@ const STALL_SECONDS = 120;
 /** USER_HZ, which Linux reports in /proc on every architecture Node runs on. */
 const CLOCK_TICKS_PER_SECOND = 100;
 
-export type Breach = 'time' | 'memory';
+/** `detail` says what was passed and by how much: "ran for 31 s; 30 s are allowed". */
+export type Breach = { kind: 'time' | 'memory'; detail: string };
 
 export type Watch = {
   isPaused: boolean;
@@ -52,10 +53,11 @@ export function watchProcess(options: {
       progressAtMs = activeMs;
       options.onProgress?.(seen);
     }
-    if (usage && usage.residentBytes > limits.memoryBytes) options.onBreach('memory');
-    if (activeMs > limits.wallSeconds * 1000 || activeMs - progressAtMs > stallSeconds * 1000) {
-      options.onBreach('time');
-    }
+    if (usage && usage.residentBytes > limits.memoryBytes)
+      options.onBreach(tooLarge(usage.residentBytes, limits));
+    const stoodSeconds = (activeMs - progressAtMs) / 1000;
+    if (activeMs > limits.wallSeconds * 1000) options.onBreach(tooLong(activeMs / 1000, limits));
+    if (stoodSeconds > stallSeconds) options.onBreach(stoodStill(stoodSeconds, stallSeconds));
   };
 
   let current: Promise<void> = Promise.resolve();
@@ -66,7 +68,8 @@ export function watchProcess(options: {
     current = look().finally(() => {
       isLooking = false;
     });
-    current.catch(() => options.onBreach('time')); // a watch that cannot look must not let ffmpeg run unseen
+    const blind: Breach = { kind: 'time', detail: 'could not be watched' };
+    current.catch(() => options.onBreach(blind)); // a watch that cannot look must not let ffmpeg run unseen
   }, LOOK_INTERVAL_MS);
 
   const watch: Watch = {
@@ -82,6 +85,24 @@ export function watchProcess(options: {
     },
   };
   return watch;
+}
+
+export function tooLong(seconds: number, { wallSeconds }: RunLimits): Breach {
+  return { kind: 'time', detail: `ran for ${inSeconds(seconds)}; ${inSeconds(wallSeconds)} are allowed` };
+}
+
+function stoodStill(seconds: number, stallSeconds: number): Breach {
+  const detail = `made no progress for ${inSeconds(seconds)}; ${inSeconds(stallSeconds)} are allowed`;
+  return { kind: 'time', detail };
+}
+
+function tooLarge(residentBytes: number, { memoryBytes }: RunLimits): Breach {
+  const mib = (bytes: number) => `${Math.ceil(bytes / MIB)} MiB`;
+  return { kind: 'memory', detail: `used ${mib(residentBytes)} of memory; ${mib(memoryBytes)} are allowed` };
+}
+
+function inSeconds(seconds: number): string {
+  return `${Number(seconds.toFixed(1))} s`;
 }
 
 async function readOnce(path: string): Promise<FfmpegProgress | undefined> {
