@@ -75,12 +75,12 @@ describe('the ladder may be announced', () => {
     [
       'not yet where each of two is slower',
       false,
-      chunks([1, 1, 28, 16], [2, 2, 28, 4], [1, 8, 16], [0, 8, 4]),
+      chunks([1, 1, 20, 10], [2, 2, 20, 0], [1, 4, 10], [0, 8, 0]),
     ],
     [
       'where each of two is slower, with the lead that takes',
       true,
-      chunks([1, 1, 108, 96], [8, 8, 108, 12], [8, 8, 96, 0], [1, 8, 12]),
+      chunks([1, 1, 50, 40], [2, 2, 50, 30], [4, 4, 40, 0], [3, 8, 30]),
     ],
   ])('%s', (_title, isAnnounced, tasks) => {
     expect(canAnnounceEarly(tasks, NOW, SEGMENT_SECONDS)).toBe(isAnnounced);
