@@ -9,7 +9,7 @@ import { passThrough, runtimeEnv } from './setup/run.mjs';
 import { findRuntime } from './setup/runtime.mjs';
 import { line, row, runMain } from './setup/screen.mjs';
 import { ensureStudio } from './setup/studio.mjs';
-import { ensureChromium, ensureFfmpeg } from './setup/system-packages.mjs';
+import { ensureChromium, ensureFfmpeg, ensureStrace } from './setup/system-packages.mjs';
 
 /** Quick answers first; the last one starts the whole stack. */
 const RUNS = [['unit', 'transcoder'], ['worker'], ['e2e']];
@@ -39,6 +39,7 @@ await runMain(async () => {
 async function ensureSystemPackages() {
   await ensureFfmpeg();
   if (!(await ensureChromium())) row('chromium', 'not found: the tests in a browser are skipped');
+  if (!(await ensureStrace())) row('strace', 'not found: the tests that watch what ffmpeg does are skipped');
 }
 
 /**

@@ -21,18 +21,32 @@ export async function ensureFfmpeg() {
 }
 
 /** Chromium is for the browser tests alone; without it they are skipped. @returns {Promise<boolean>} */
-export async function ensureChromium() {
-  if (existsSync(process.env.CHROMIUM_PATH ?? '/usr/bin/chromium')) return true;
+export function ensureChromium() {
+  return ensureForTests('chromium', existsSync(process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'));
+}
+
+/** strace is for the tests that watch what ffmpeg does; without it they are skipped. @returns {Promise<boolean>} */
+export function ensureStrace() {
+  return ensureForTests('strace', existsSync('/usr/bin/strace'));
+}
+
+/**
+ * @param {string} name
+ * @param {boolean} isThere
+ * @returns {Promise<boolean>}
+ */
+async function ensureForTests(name, isThere) {
+  if (isThere) return true;
   if (!canUseApt()) return false;
   const startedAtMs = Date.now();
-  row('chromium', 'installing with apt-get …');
+  row(name, 'installing with apt-get …');
   try {
-    await aptInstall('chromium');
+    await aptInstall(name);
   } catch (error) {
-    row('chromium', `not installable (${/** @type {Error} */ (error).message.split('\n')[0]})`);
+    row(name, `not installable (${/** @type {Error} */ (error).message.split('\n')[0]})`);
     return false;
   }
-  row('chromium', 'installed', startedAtMs);
+  row(name, 'installed', startedAtMs);
   return true;
 }
 
