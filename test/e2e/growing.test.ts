@@ -12,9 +12,9 @@ import { startStack } from '../support/stack.ts';
 // A video is watched while it is made: whoever begins then sees it to its end.
 
 const hasBrowser = existsSync(CHROMIUM);
-/** Fifteen segments at an effort that takes some seconds, yet several times faster than real time. */
-const CLIP_SECONDS = 90;
-const SEGMENTS = 15;
+/** Twelve segments at an effort that takes some seconds, yet several times faster than real time. */
+const CLIP_SECONDS = 72;
+const SEGMENTS = 12;
 const LADDER = [
   { shortSidePixels: 120, maxBitrateBps: 200_000 },
   { shortSidePixels: 180, maxBitrateBps: 300_000 },
@@ -178,7 +178,7 @@ describe('a source that must be encoded', () => {
 describe('a source that is clean H.264', () => {
   it('is played from a copy, by whoever began with it to the end, while new sessions get the ladder', async () => {
     // A copy far above the ladder's top would not be offered.
-    const clip = { seconds: 40, size: '320x180', rate: '25', bitrate: '300k' };
+    const clip = { seconds: 26, size: '320x180', rate: '25', bitrate: '300k' };
     const path = await makeClip(join(folder, 'clean.mp4'), clip);
     const uploaded = await uploadFile(api, path, 'single', { preset: 'veryfast', ladder: LADDER });
     const videoId = String(uploaded.videoId);
@@ -193,13 +193,13 @@ describe('a source that is clean H.264', () => {
     expect(lists.faults).toEqual([]);
     expect(lists.lengthsSeen).toEqual([lengthsSeen.at(-1)]);
     const stored = await packetsOf(await onlyVariant(session.hls));
-    expect(stored).toHaveLength(40 * 25);
+    expect(stored).toHaveLength(26 * 25);
     if (!hasBrowser) return;
     const player = await startPlaying(session.hls);
     await untilPlaying(player.page);
     const report = await player.report();
     expect(report.failures).toEqual([]);
-    expect(report.duration).toBeCloseTo(40, 0);
+    expect(report.duration).toBeCloseTo(26, 0);
     await player.page.close();
   });
 });
