@@ -24,6 +24,13 @@ export function manifestsOf(scheme: Protection | undefined): { hls: boolean; das
   return { hls: scheme !== 'cenc', dash: scheme !== 'aes-128' };
 }
 
+/** Whether a generation under a protection has a document of this name. */
+export function offersDocument(scheme: Protection | undefined, name: string): boolean {
+  const { hls, dash } = manifestsOf(scheme);
+  if (name.endsWith('.m3u8')) return hls;
+  return name.endsWith('.mpd') ? dash : true;
+}
+
 /** Number of the key, among those of its generation, that segment `index` of any track is under. */
 export function keyNumberOf(protection: PlannedProtection, index: number): number {
   if (protection.scheme === 'cenc' || protection.keyRotationSegments === undefined) return 0;

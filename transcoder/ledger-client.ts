@@ -9,12 +9,14 @@ import {
   type ImportBegin,
   type ImportedPart,
   ImportTarget,
+  IssuedKeys,
   LeaseAnswer,
   type PlanSummary,
   type Presentation,
   type TaskFailure,
   type TaskProgress,
 } from '../shared/messages.ts';
+import type { ContentKey } from '../shared/protection.ts';
 import type { Receipt } from '../shared/receipt.ts';
 import { withRetries } from './retry.ts';
 
@@ -33,6 +35,7 @@ export type TaskLedger = {
   /** `part` where the task is an import. */
   commit(mark: number, part?: ImportedPart): Promise<void>;
   beginImport(file: ImportBegin): Promise<ImportTarget>;
+  contentKey(number: number): Promise<ContentKey>;
   reportImport(sizeBytes: number): Promise<void>;
   reportPlan(summary: PlanSummary): Promise<void>;
   reportDone(mark: number): Promise<void>;
@@ -95,6 +98,12 @@ export function createLedgerClient(options: {
         commit: async (mark, part) =>
           void CommitAnswer.parse(await insist('commit', token, { mark, ...(part && { part }) })),
         beginImport: async (file) => ImportTarget.parse(await insist('import/begin', token, file)),
+        async contentKey(number) {
+          const { keys } = IssuedKeys.parse(await insist('keys', token, { numbers: [number] }));
+          const issued = keys.find(({ n }) => n === number);
+          if (!issued) throw new AppError('internal', { detail: `The ledger gave no key ${number}.` });
+          return { keyId: issued.keyId, key: Buffer.from(issued.key, 'base64url') };
+        },
         reportImport: async (sizeBytes) => void (await insist('imported', token, { sizeBytes })),
         reportPlan: async (summary) => void (await insist('plan', token, { summary })),
         reportDone: async (mark) => void (await insist('done', token, { mark })),

@@ -14,6 +14,7 @@ import {
 import { chunkFrameRange, Plan } from '../shared/plan.ts';
 import { instantSegmentCount } from '../shared/plan-instant.ts';
 import { planJob } from '../shared/plan-job.ts';
+import type { PlannedProtection } from '../shared/protection.ts';
 import { Receipt } from '../shared/receipt.ts';
 import { awaitsLadder, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
@@ -72,10 +73,12 @@ async function fetchSource(context: TaskContext, imports: ImportSettings): Promi
 
 async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const { claim, source, scratch, limits, signal } = context;
-  const looking = lookAtCopy(source);
+  const protection = await plannedProtection(context);
+  // What is protected is not copied: the copy would be there in the clear.
+  const looking = protection ? Promise.resolve(undefined) : lookAtCopy(source);
   looking.catch(() => undefined); // what the probe says of the source comes first
   const info = await probeSource(source, scratch, limits, signal);
-  const planned = planJob(info, claim.job.options);
+  const planned = { ...planJob(info, claim.job.options), ...(protection && { protection }) };
   const copyable = judgeCopy(await looking, info, planned, context.log);
   // What can be played by a copy is to be playable within two seconds; a trial takes as long again and comes later.
   const plan = copyable
@@ -84,6 +87,14 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
   const instantMark = copyable ? await beginInstant(context, stored, copyable) : 0;
   return { kind: 'planned', summary: { ...summarize(stored), ...(instantMark > 0 && { instantMark }) } };
+}
+
+async function plannedProtection({ claim, contentKey }: TaskContext): Promise<PlannedProtection | undefined> {
+  const { protection, keyRotationSegments } = claim.job.options;
+  if (protection === 'aes-128') {
+    return { scheme: protection, ...(keyRotationSegments && { keyRotationSegments }) };
+  }
+  return protection === 'cenc' ? { scheme: protection, keyId: (await contentKey(0)).keyId } : undefined;
 }
 
 async function makeInstant(context: TaskContext): Promise<TaskOutcome> {

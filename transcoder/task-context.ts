@@ -1,6 +1,7 @@
 // What every stage is given.
 import type { Log } from '../shared/log.ts';
 import type { Claim, ImportBegin, ImportedPart, ImportTarget } from '../shared/messages.ts';
+import type { ContentKey } from '../shared/protection.ts';
 import type { RunLimits } from './ffmpeg/sandbox.ts';
 import type { R2 } from './r2.ts';
 import type { Scratch } from './scratch.ts';
@@ -21,6 +22,8 @@ export type TaskContext = {
   commit(mark: number, part?: ImportedPart): Promise<void>;
   /** Where an import's file goes that is read from its first byte. */
   beginImport(file: ImportBegin): Promise<ImportTarget>;
+  /** Content key `number` of the job, where it is protected. */
+  contentKey(number: number): Promise<ContentKey>;
   /** Frames of this task done so far, or bytes of an import, for display. */
   progress(done: number): void;
 };

@@ -56,6 +56,7 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
       log,
       commit: (mark, part) => judged(lease, ledger.commit(mark, part)),
       beginImport: (file) => judged(lease, ledger.beginImport(file)),
+      contentKey: onceEach((number) => judged(lease, ledger.contentKey(number))),
       progress: progressReporter(ledger, task.kind, log),
     });
     signal.throwIfAborted();
@@ -108,6 +109,19 @@ async function judged<T>(lease: Lease, call: Promise<T>): Promise<T> {
   } catch (error) {
     throw lease.judge(error);
   }
+}
+
+/** Asks for each number once, and again only where that failed. */
+function onceEach<T>(ask: (number: number) => Promise<T>): (number: number) => Promise<T> {
+  const asked = new Map<number, Promise<T>>();
+  return (number) => {
+    const known = asked.get(number);
+    if (known) return known;
+    const answer = ask(number);
+    asked.set(number, answer);
+    answer.catch(() => asked.delete(number));
+    return answer;
+  };
 }
 
 /** Sends the newest number at most once a second; losing one costs nothing. */

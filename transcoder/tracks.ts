@@ -48,6 +48,7 @@ export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
     }),
     subtitles: subtitleTracks(plan, facts.text),
     ...imageTrack(plan, facts.pictures?.sheets),
+    ...(plan.protection && { protection: plan.protection }),
     pictures: facts.pictures ?? {},
   };
 }

@@ -46,6 +46,7 @@ export async function makeFinishedJob(): Promise<FinishedJob> {
     },
     commit: async () => undefined,
     beginImport: () => Promise.reject(new Error('this is no import')),
+    contentKey: noKey,
     progress: () => undefined,
   });
   const facts: JobFacts = { chunks: [], audio: [] };
@@ -59,6 +60,15 @@ export async function makeFinishedJob(): Promise<FinishedJob> {
   if (!sheets || !preview) throw new Error('a finished job has pictures');
   facts.pictures = { sheets, preview };
   return { plan, facts, r2, claim: finish.claim };
+}
+
+/** What certifying takes of a task. */
+export function certifierOf({ claim, r2 }: Pick<FinishedJob, 'claim' | 'r2'>) {
+  return { claim, r2, contentKey: noKey, log: silent() };
+}
+
+export function noKey(): Promise<never> {
+  return Promise.reject(new Error('nothing here is protected'));
 }
 
 function claimOf(kind: 'chunk' | 'audio', index: number): TaskContext['claim'] {

@@ -1,10 +1,12 @@
 // One job from a file to a certified presentation with the transcoder's own pipeline, task after task as the
 // ledger would hand them out, over storage in memory.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import type { Claim, PlanSummary, Presentation } from '../../shared/messages.ts';
 import { CERTIFICATE, initName, planKey, segmentName } from '../../shared/object-keys.ts';
 import { Plan, PlanOptions } from '../../shared/plan.ts';
+import type { ContentKey } from '../../shared/protection.ts';
 import { runTask, type TaskOutcome } from '../../transcoder/pipeline.ts';
 import { createScratch } from '../../transcoder/scratch.ts';
 import { openSource } from '../../transcoder/source.ts';
@@ -83,8 +85,15 @@ export async function runJobTask(r2: MemoryR2, name: string, settings: JobSettin
     log: silent(),
     commit: async () => undefined,
     beginImport: () => Promise.reject(new Error('this is no import')),
+    contentKey: async (number) => contentKeyOf(number),
     progress: () => undefined,
   });
+}
+
+/** Of the job's keys, the same for every task. */
+export function contentKeyOf(number: number): ContentKey {
+  const keyId = createHash('md5').update(`key ${number}`).digest('hex');
+  return { keyId, key: createHash('md5').update(`secret ${number}`).digest() };
 }
 
 function claimOf(name: string, sizeBytes: number, options: PlanOptions): Claim {

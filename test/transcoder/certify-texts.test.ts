@@ -4,7 +4,7 @@ import { CHAPTERS, DASH_MANIFEST, MASTER_PLAYLIST } from '../../shared/object-ke
 import { certify } from '../../transcoder/stages/certify.ts';
 import { packagePresentation } from '../../transcoder/stages/package.ts';
 import type { Document } from '../../transcoder/task-context.ts';
-import { type FinishedJob, makeFinishedJob } from '../support/finished-job.ts';
+import { certifierOf, type FinishedJob, makeFinishedJob } from '../support/finished-job.ts';
 
 const VTT =
   'WEBVTT\n\n00:00:01.000 --> 00:00:02.000 line:0\n<i>One</i>\n\n00:00:03.000 --> 00:00:04.500\n2 &lt; 3\n';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 function check(broken: Document[]) {
-  return certify({ claim: made.claim, r2: made.r2 }, made.plan, made.facts, broken);
+  return certify(certifierOf(made), made.plan, made.facts, broken);
 }
 
 it('passes what is well, and counts it', async () => {

@@ -5,7 +5,7 @@ import { certify } from '../../transcoder/stages/certify.ts';
 import { packagePresentation } from '../../transcoder/stages/package.ts';
 import { publishDocuments } from '../../transcoder/stages/publish.ts';
 import type { Document } from '../../transcoder/task-context.ts';
-import { type FinishedJob, makeFinishedJob, OUTPUT_PREFIX } from '../support/finished-job.ts';
+import { certifierOf, type FinishedJob, makeFinishedJob, OUTPUT_PREFIX } from '../support/finished-job.ts';
 import { memoryR2 } from './memory-r2.ts';
 
 type Case = FinishedJob & { documents: Document[] };
@@ -31,7 +31,7 @@ function intact(): Case {
 }
 
 function check(job: Case) {
-  return certify({ claim: job.claim, r2: job.r2 }, job.plan, job.facts, job.documents);
+  return certify(certifierOf(job), job.plan, job.facts, job.documents);
 }
 
 function edit(job: Case, name: string, change: (body: string) => string): void {

@@ -13,6 +13,7 @@ import { encodeChunk } from '../../transcoder/stages/encode.ts';
 import { probeSource } from '../../transcoder/stages/probe.ts';
 import type { TaskContext } from '../../transcoder/task-context.ts';
 import { openFileSource } from '../support/file-source.ts';
+import { noKey } from '../support/finished-job.ts';
 import { type MemoryR2, memoryR2 } from './memory-r2.ts';
 
 const run = promisify(execFile);
@@ -75,6 +76,7 @@ export async function onFile<Result>(
     limits: LIMITS,
     log: { ...silent, info: () => {}, warn: () => {} },
     beginImport: () => Promise.reject(new Error('this is no import')),
+    contentKey: noKey,
     commit: async (committed) => {
       commits.push(committed);
     },

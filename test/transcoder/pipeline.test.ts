@@ -67,6 +67,7 @@ async function run(
     log: createLog(),
     commit: async (done) => void commits.push(done),
     beginImport: () => Promise.reject(new Error('this is no import')),
+    contentKey: () => Promise.reject(new Error('nothing here is protected')),
     progress: () => undefined,
   });
   return { outcome, commits };

@@ -2,25 +2,25 @@
 import type { InitFacts, SegmentFacts } from '../../shared/messages.ts';
 import { initName, segmentName } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
-import { initFacts } from '../isobmff/init.ts';
-import { segmentFacts } from '../isobmff/segment.ts';
 import type { R2 } from '../r2.ts';
+import type { SegmentStore } from '../segment-store.ts';
 import type { FinishedTracks } from '../tracks.ts';
 import type { Checklist } from './checklist.ts';
 
 type Stored = { name: string; sizeBytes: number };
-type Reread = { name: string; facts: InitFacts | SegmentFacts };
+type Reread = { stem: string; facts: InitFacts | SegmentFacts };
 
 /** One segment in this many is read back wherever it lies: 2 %. */
 const SAMPLE_STRIDE = 50;
 
-/** @param prefix Of the generation, with a trailing slash. */
+/** @param prefix Of the generation, with a trailing slash; `store` reads what lies there. */
 export async function checkObjects(
   list: Checklist,
   plan: Plan,
   tracks: FinishedTracks,
-  r2: Pick<R2, 'list' | 'get'>,
+  r2: Pick<R2, 'list'>,
   prefix: string,
+  store: Pick<SegmentStore, 'storedInit' | 'storedSegment'>,
 ): Promise<void> {
   const all = [...tracks.video, ...tracks.audio];
   const sizes = new Map((await r2.list(prefix)).map(({ key, sizeBytes }) => [key, sizeBytes]));
@@ -40,14 +40,16 @@ export async function checkObjects(
   });
 
   const reread: Reread[] = all.flatMap(({ stem, inits, segments }, track) => [
-    { name: initName(stem), facts: inits[0]! },
+    { stem, facts: inits[0]! },
     ...segments
       .filter((_, index) => isReadBack(index, { plan, track, count: segments.length }))
-      .map((facts) => ({ name: segmentName(stem, facts.index), facts })),
+      .map((facts) => ({ stem, facts })),
   ]);
-  await list.eachStored('bytes-unchanged', reread, async ({ name, facts }) => {
-    const bytes = await r2.get(prefix + name);
-    const found = 'index' in facts ? segmentFacts(facts.index, bytes) : initFacts(bytes);
+  // What is encrypted is decrypted to be looked at, so it can be.
+  await list.eachStored('bytes-unchanged', reread, async ({ stem, facts }) => {
+    const isSegment = 'index' in facts;
+    const found = await (isSegment ? store.storedSegment(stem, facts.index) : store.storedInit(stem));
+    const name = isSegment ? segmentName(stem, facts.index) : initName(stem);
     return sameFacts(found, facts) ? undefined : `${name} is not what its task reported`;
   });
 }

@@ -80,7 +80,7 @@ export function checkStoryboard(
   list: Checklist,
   plan: Plan,
   { images, pictures }: FinishedTracks,
-  documents: { mpd: string; storyboard: string | undefined },
+  documents: { mpd: string | undefined; storyboard: string | undefined },
 ): void {
   const { thumbnails } = plan;
   if (!thumbnails || !images) return;
@@ -112,6 +112,7 @@ export function checkStoryboard(
       ? undefined
       : `cue ${tile} shows another tile`;
   });
+  if (documents.mpd === undefined) return;
   list.each('image-set', [readImageSet(documents.mpd)], (set) => {
     const { template = {}, representation = {} } = set ?? {};
     const sheetSeconds = Number(template.duration) / Number(template.timescale);

@@ -14,7 +14,8 @@ type Texts = {
   /** The text of the chapters' file, where there is one. */
   chapters: string | undefined;
   durationSeconds: number;
-  manifests: { master: string; mpd: string };
+  /** Those there are. */
+  manifests: { master: string | undefined; mpd: string | undefined };
   textOf: (name: string) => string;
 };
 
@@ -40,15 +41,27 @@ export function checkTexts(
   list.each('cues-safe', files, ({ name, body }) =>
     readWebVtt(body)?.every(({ text }) => SAFE_CUE.test(text)) ? undefined : `${name} holds more than text`,
   );
-  list.each('subtitle-playlists', subtitles, ({ stem }) => {
-    const { segments, isVod, hasEnd } = readMediaPlaylist(textOf(playlistName(stem)));
-    const [only] = segments;
-    const isWhole = segments.length === 1 && only?.uri === subtitleName(stem);
-    const isLong = Math.abs((only?.seconds ?? 0) - durationSeconds) < 0.001;
-    return isWhole && isLong && isVod && hasEnd ? undefined : `${stem} is not one file for the whole video`;
+  if (manifests.master !== undefined) {
+    list.each('subtitle-playlists', subtitles, ({ stem }) => {
+      const { segments, isVod, hasEnd } = readMediaPlaylist(textOf(playlistName(stem)));
+      const [only] = segments;
+      const isWhole = segments.length === 1 && only?.uri === subtitleName(stem);
+      const isLong = Math.abs((only?.seconds ?? 0) - durationSeconds) < 0.001;
+      return isWhole && isLong && isVod && hasEnd ? undefined : `${stem} is not one file for the whole video`;
+    });
+    checkListed(list, subtitles, manifests.master);
+  }
+  if (manifests.mpd === undefined) return;
+  const sets = readTextSets(manifests.mpd);
+  list.each('subtitles-in-mpd', subtitles, ({ stem, language }) => {
+    const found = sets.find(({ id }) => id === stem);
+    const isTrue = found?.uri === subtitleName(stem) && found.attributes.lang === language;
+    return isTrue && sets.length === subtitles.length ? undefined : `${stem} is not in the MPD as what it is`;
   });
+}
 
-  const { variants, media } = readMaster(manifests.master);
+function checkListed(list: Checklist, subtitles: FinishedTracks['subtitles'], master: string): void {
+  const { variants, media } = readMaster(master);
   const listed = media.filter(({ TYPE }) => TYPE === 'SUBTITLES');
   list.each('subtitles-listed', subtitles, (track) => {
     const found = listed.find(({ URI }) => URI === playlistName(track.stem));
@@ -61,11 +74,5 @@ export function checkTexts(
     return isGrouped && isTrue && listed.length === subtitles.length
       ? undefined
       : `${track.stem} is not in the group of every variant, as what it is`;
-  });
-  const sets = readTextSets(manifests.mpd);
-  list.each('subtitles-in-mpd', subtitles, ({ stem, language }) => {
-    const found = sets.find(({ id }) => id === stem);
-    const isTrue = found?.uri === subtitleName(stem) && found.attributes.lang === language;
-    return isTrue && sets.length === subtitles.length ? undefined : `${stem} is not in the MPD as what it is`;
   });
 }

@@ -101,6 +101,10 @@ export class BodyReader {
     return this.#view.getUint8(this.#take(1));
   }
 
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
   u32(): number {
     return this.#view.getUint32(this.#take(4));
   }

@@ -22,6 +22,14 @@ export function aacFrameTicks(init: Uint8Array): number {
   return config.length >= 2 && config[1]! & 0x04 ? 960 : 1024;
 }
 
+/** Body of the avcC box; undefined where the track is no AVC. */
+export function avcConfigurationOf(init: Uint8Array): Uint8Array | undefined {
+  const entry = sampleEntry(init);
+  if (entry.type !== 'avc1') return undefined;
+  const avcC = child(init, entry, VISUAL_ENTRY_BYTES, 'avcC');
+  return init.subarray(avcC.bodyStart, avcC.end);
+}
+
 function sampleEntry(init: Uint8Array): Box {
   const stsd = requireBox(init, 'moov/trak/mdia/minf/stbl/stsd');
   const [entry] = boxesIn(init, stsd.bodyStart + STSD_HEADER_BYTES, stsd.end);

@@ -9,6 +9,7 @@ import type { Plan, PlannedAudio } from '../../shared/plan.ts';
 import { frameSeconds } from '../../shared/timeline.ts';
 import { isBrokenSound, isDamaged, soundCut, soundDamaged, soundDropped } from '../broken-sound.ts';
 import { runEncoder } from '../encoder-run.ts';
+import { encryptionOf } from '../encryption.ts';
 import { audioCommand } from '../ffmpeg/args.ts';
 import { gainFilters } from '../ffmpeg/loudness-args.ts';
 import { type FfmpegCommand, startFfmpeg } from '../ffmpeg/run.ts';
@@ -38,7 +39,8 @@ type AudioPart = { file: GrowingFile; format: AudioFormat; segment: AudioSegment
 export async function encodeAudio(context: TaskContext, plan: Plan, trackIndex: number): Promise<TaskFacts> {
   const audio = plan.audio[trackIndex];
   if (!audio) throw new AppError('plan_invalid', { detail: `The plan has no audio track ${trackIndex}.` });
-  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix, context.log);
+  const encryption = encryptionOf(context, plan.protection);
+  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix, context.log, encryption);
   const stem = audioStem(audio.name);
   const path = context.scratch.path(`audio-${trackIndex}.mp4`);
   const { mark } = context.claim.task;

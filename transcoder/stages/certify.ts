@@ -3,13 +3,17 @@
 import { AppError } from '../../shared/errors.ts';
 import { CHAPTERS, DASH_MANIFEST, MASTER_PLAYLIST, STORYBOARD } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
+import { manifestsOf } from '../../shared/protection.ts';
 import { type Check, Checklist } from '../certificate/checklist.ts';
 import { checkDash, checkMaster, checkPlaylists } from '../certificate/manifest-checks.ts';
 import { checkObjects } from '../certificate/object-checks.ts';
 import { checkIframes, checkStoryboard } from '../certificate/picture-checks.ts';
+import { checkProtection } from '../certificate/protection-checks.ts';
 import { readMpd } from '../certificate/read-manifests.ts';
 import { checkTexts } from '../certificate/text-checks.ts';
 import { checkTimelines } from '../certificate/timeline-checks.ts';
+import { encryptionOf } from '../encryption.ts';
+import { createSegmentStore } from '../segment-store.ts';
 import type { Document, TaskContext } from '../task-context.ts';
 import { finishedTracks, type JobFacts, trackSeconds } from '../tracks.ts';
 
@@ -25,7 +29,7 @@ export type Certificate = {
 
 /** @throws AppError verification_failed, its detail beginning with the name of the check. */
 export async function certify(
-  context: Pick<TaskContext, 'claim' | 'r2'>,
+  context: Pick<TaskContext, 'claim' | 'r2' | 'contentKey' | 'log'>,
   plan: Plan,
   facts: JobFacts,
   documents: readonly Document[],
@@ -35,16 +39,25 @@ export async function certify(
   const textOf = (name: string) => documentOf(documents, name);
   const list = new Checklist();
   checkTimelines(list, plan, tracks);
-  checkPlaylists(list, tracks, textOf);
-  checkMaster(list, tracks, textOf(MASTER_PLAYLIST));
-  checkDash(list, tracks, readMpd(textOf(DASH_MANIFEST)));
-  const manifests = { master: textOf(MASTER_PLAYLIST), mpd: textOf(DASH_MANIFEST) };
+  const offered = manifestsOf(plan.protection?.scheme);
+  const master = offered.hls ? textOf(MASTER_PLAYLIST) : undefined;
+  const mpd = offered.dash ? textOf(DASH_MANIFEST) : undefined;
+  if (master !== undefined) {
+    checkPlaylists(list, tracks, textOf);
+    checkMaster(list, tracks, master);
+  }
+  if (mpd !== undefined) checkDash(list, tracks, readMpd(mpd));
+  checkProtection(list, tracks, textOf, mpd);
+  const manifests = { master, mpd };
   const chapters = documents.find(({ name }) => name === CHAPTERS)?.body;
   checkTexts(list, { tracks, chapters, durationSeconds: trackSeconds(tracks), manifests, textOf });
-  checkIframes(list, tracks, textOf(MASTER_PLAYLIST), textOf);
+  // Ranges of encrypted segments are nothing a player could decode.
+  if (master !== undefined && !plan.protection) checkIframes(list, tracks, master, textOf);
   const storyboard = documents.find(({ name }) => name === STORYBOARD)?.body;
-  checkStoryboard(list, plan, tracks, { mpd: textOf(DASH_MANIFEST), storyboard });
-  await checkObjects(list, plan, tracks, context.r2, job.outputPrefix);
+  checkStoryboard(list, plan, tracks, { mpd, storyboard });
+  const encryption = encryptionOf(context, plan.protection);
+  const store = createSegmentStore(context.r2, job.outputPrefix, context.log, encryption);
+  await checkObjects(list, plan, tracks, context.r2, job.outputPrefix, store);
   return {
     version: 1,
     jobId: task.jobId,

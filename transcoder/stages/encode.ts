@@ -8,6 +8,7 @@ import { chunkFrameRange, type Plan, type PlannedChunk, type PlannedRendition } 
 import { tilesWithin } from '../../shared/plan-thumbnails.ts';
 import { frameSeconds, segmentFrameRange } from '../../shared/timeline.ts';
 import { runEncoder } from '../encoder-run.ts';
+import { encryptionOf } from '../encryption.ts';
 import { chunkCommand, type FrameRun } from '../ffmpeg/args.ts';
 import { GrowingTiles } from '../growing-tiles.ts';
 import { GrowingFile } from '../isobmff/growing-file.ts';
@@ -34,7 +35,8 @@ type SegmentPart = { file: GrowingFile; segment: VideoSegment };
  * left the grid, init_mismatch where another encoder's init segment is stored.
  */
 export async function encodeChunk(context: TaskContext, plan: Plan, chunk: PlannedChunk): Promise<TaskFacts> {
-  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix, context.log);
+  const encryption = encryptionOf(context, plan.protection);
+  const store = createSegmentStore(context.r2, context.claim.job.outputPrefix, context.log, encryption);
   const firstMissing = chunk.firstSegment + context.claim.task.mark;
   const endSegment = chunk.firstSegment + chunk.segmentCount;
   const rungs = plan.renditions.map(

@@ -96,7 +96,10 @@ export async function copyInstant(context: TaskContext, plan: Plan): Promise<num
 async function openCopy(context: TaskContext, plan: Plan, { sources, avcC }: Copied): Promise<Copy> {
   const { instant } = plan;
   if (!instant) throw new AppError('plan_invalid', { detail: 'The plan has no copy to make.' });
-  const store = createSegmentStore(context.r2, instantPrefix(context.claim.job.outputPrefix), context.log);
+  const prefix = instantPrefix(context.claim.job.outputPrefix);
+  // What is protected is never copied: it would be there in the clear.
+  if (plan.protection) throw new AppError('plan_invalid', { detail: 'A protected video has no copy.' });
+  const store = createSegmentStore(context.r2, prefix, context.log, undefined);
   const audio = instant.audio && instantAudioOf(plan);
   const { timescale, width, height } = instant.video;
   const [init] = await Promise.all([

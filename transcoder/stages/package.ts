@@ -12,6 +12,7 @@ import {
   STORYBOARD,
 } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
+import { offersDocument } from '../../shared/protection.ts';
 import { storyboardVtt } from '../../shared/storyboard.ts';
 import { targetSeconds } from '../../shared/target-duration.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
@@ -24,29 +25,30 @@ export function packagePresentation(
   facts: JobFacts,
 ): { presentation: Presentation; documents: Document[] } {
   const tracks = finishedTracks(plan, facts);
-  const { video, audio, images } = tracks;
+  const { video, audio, images, protection } = tracks;
+  const documents = [
+    ...[...video, ...audio].map((track) => ({
+      name: playlistName(track.stem),
+      body: mediaPlaylist(track, targetSeconds(plan), protection),
+    })),
+    ...video.flatMap((track) => {
+      const body = iframePlaylist(track);
+      return body === undefined ? [] : [{ name: iframePlaylistName(track.stem), body }];
+    }),
+    ...(images
+      ? [{ name: STORYBOARD, body: storyboardVtt(images, frameSeconds(plan.totalFrames, plan.fps)) }]
+      : []),
+    ...textDocuments(plan, tracks),
+    { name: DASH_MANIFEST, body: dashManifest(tracks) },
+    { name: MASTER_PLAYLIST, body: masterPlaylist(tracks) },
+  ];
   return {
     presentation: { ...presentationOf(plan, tracks), ...textsOf(plan, tracks, facts) },
-    documents: [
-      ...[...video, ...audio].map((track) => ({
-        name: playlistName(track.stem),
-        body: mediaPlaylist(track, targetSeconds(plan)),
-      })),
-      ...video.flatMap((track) => {
-        const body = iframePlaylist(track);
-        return body === undefined ? [] : [{ name: iframePlaylistName(track.stem), body }];
-      }),
-      ...(images
-        ? [{ name: STORYBOARD, body: storyboardVtt(images, frameSeconds(plan.totalFrames, plan.fps)) }]
-        : []),
-      ...textDocuments(plan, tracks),
-      { name: DASH_MANIFEST, body: dashManifest(tracks) },
-      { name: MASTER_PLAYLIST, body: masterPlaylist(tracks) },
-    ],
+    documents: documents.filter(({ name }) => offersDocument(protection?.scheme, name)),
   };
 }
 
-function presentationOf(plan: Plan, { video, audio, pictures }: FinishedTracks): Presentation {
+function presentationOf(plan: Plan, { video, audio, pictures, protection }: FinishedTracks): Presentation {
   const top = video.at(-1)!;
   const { poster, sheets = [], preview } = pictures;
   const sizes = [
@@ -78,6 +80,7 @@ function presentationOf(plan: Plan, { video, audio, pictures }: FinishedTracks):
     hasPoster: poster !== undefined,
     hasStoryboard: sheets.length > 0,
     hasPreview: preview !== undefined,
+    ...(protection && { protection: protection.scheme }),
   };
 }
 

@@ -1,11 +1,13 @@
 // A short animated preview from segments that are already stored. A missing one is a blemish, not a failure.
 import { readFile, writeFile } from 'node:fs/promises';
-import { initName, PREVIEW, segmentName, videoStem } from '../../shared/object-keys.ts';
+import { PREVIEW, videoStem } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import { framesPerSecond, segmentFrameRange } from '../../shared/timeline.ts';
+import { encryptionOf } from '../encryption.ts';
 import { FfmpegError } from '../ffmpeg/ffmpeg-error.ts';
 import { type PreviewSpot, previewCommand } from '../ffmpeg/image-args.ts';
 import { startFfmpeg } from '../ffmpeg/run.ts';
+import { createSegmentStore } from '../segment-store.ts';
 import { type StoredPicture, storePicture } from '../stored-picture.ts';
 import type { TaskContext } from '../task-context.ts';
 
@@ -66,7 +68,9 @@ async function loadSegments(
       if (range.firstFrame < endFrame && firstFrame < range.endFrame) segments.add(index);
     }
   }
-  const names = [initName(stem), ...[...segments].map((index) => segmentName(stem, index))];
-  const { outputPrefix } = context.claim.job;
-  return Buffer.concat(await Promise.all(names.map((name) => context.r2.get(outputPrefix + name))));
+  const { r2, claim, log } = context;
+  const encryption = encryptionOf(context, plan.protection);
+  const store = createSegmentStore(r2, claim.job.outputPrefix, log, encryption);
+  const parts = [store.clearInit(stem), ...[...segments].map((index) => store.clearSegment(stem, index))];
+  return Buffer.concat(await Promise.all(parts));
 }

@@ -2,18 +2,20 @@
 // hundredths of the encoding; a look at all would cost as much again. No figures are no failure of the job.
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { errorFields } from '../../shared/log.ts';
-import { initName, segmentName, videoStem } from '../../shared/object-keys.ts';
+import { videoStem } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { SampledSsim } from '../../shared/receipt.ts';
 import { framesPerSecond, segmentFrameRange } from '../../shared/timeline.ts';
+import { encryptionOf } from '../encryption.ts';
 import type { FrameRun } from '../ffmpeg/args.ts';
 import { startFfmpeg } from '../ffmpeg/run.ts';
 import { type RungSample, readSsimStats, ssimCommand } from '../ffmpeg/ssim-args.ts';
+import { createSegmentStore } from '../segment-store.ts';
 import type { TaskContext } from '../task-context.ts';
 
 type SampleContext = Pick<
   TaskContext,
-  'claim' | 'r2' | 'source' | 'scratch' | 'limits' | 'signal' | 'threads' | 'log'
+  'claim' | 'r2' | 'contentKey' | 'source' | 'scratch' | 'limits' | 'signal' | 'threads' | 'log'
 >;
 
 export type QualitySample = {
@@ -82,19 +84,19 @@ function summaryOf(values: number[]): SampledSsim {
 }
 
 async function comparePlace(
-  { claim, r2, source, scratch, limits, signal, threads }: SampleContext,
+  context: SampleContext,
   plan: Plan,
   place: SamplePlace,
 ): Promise<{ values: Map<string, number[]>; cpuSeconds: number }> {
-  const { outputPrefix } = claim.job;
+  const { claim, r2, source, scratch, limits, signal, threads, log } = context;
+  const encryption = encryptionOf(context, plan.protection);
+  const store = createSegmentStore(r2, claim.job.outputPrefix, log, encryption);
   const rungs: RungSample[] = [];
   for (const rendition of plan.renditions) {
     const stem = videoStem(rendition.name);
     const path = scratch.path(`sample-${rendition.name}.mp4`);
-    const [init, segment] = await Promise.all(
-      [initName(stem), segmentName(stem, place.segment)].map((name) => r2.get(outputPrefix + name)),
-    );
-    await writeFile(path, Buffer.concat([init!, segment!]));
+    const parts = await Promise.all([store.clearInit(stem), store.clearSegment(stem, place.segment)]);
+    await writeFile(path, Buffer.concat(parts));
     rungs.push({ rendition, path, statsName: `ssim-${rendition.name}.log` });
   }
   const everyFrames = Math.ceil((place.endFrame - place.firstFrame) / PICTURES_PER_SAMPLE);
