@@ -12,6 +12,7 @@ import type { Gop } from '../../shared/probe/iso-gops.ts';
 import type { StreamFacts } from '../../shared/probe/stream-facts.ts';
 import { sniffContainer } from '../../shared/sniff.ts';
 import type { SourceInfo } from '../../shared/source-info.ts';
+import { BLOCK_BYTES } from '../block-cache.ts';
 import { isRefusal, readIndexedSource } from '../indexed-source.ts';
 import type { TaskContext } from '../task-context.ts';
 
@@ -30,6 +31,7 @@ export type CopyLook = { indexed: IndexedSource; video: StreamFacts; facts: Copy
 /** Undefined where nothing can be made of the index. Rejects where the source cannot be read. */
 export async function lookAtCopy(source: TaskContext['source']): Promise<CopyLook | undefined> {
   try {
+    fetchTail(source);
     const head = await source.read(0, Math.min(SNIFF_BYTES, source.sizeBytes));
     if (sniffContainer(head, source.sizeBytes).demuxer !== 'mov') return undefined;
     const indexed = await readIndexedSource(source);
@@ -55,6 +57,14 @@ export function judgeCopy(
   const planned = instant === 'yes' ? planInstant(indexed!, info, plan) : undefined;
   log.info('instant.judged', { instant, reasons: reasons.map(({ code }) => code), isPlanned: !!planned });
   return planned && { ...planned, avcC: video.configuration! };
+}
+
+/** Most indexes are at the end of the file; its blocks come while the head is still looked at. */
+function fetchTail(source: TaskContext['source']): void {
+  for (const offset of [1, BLOCK_BYTES, 2 * BLOCK_BYTES].map((back) => source.sizeBytes - back)) {
+    // Whoever needs these bytes meets the failure.
+    if (offset >= 0) source.read(offset, 1).catch(() => undefined);
+  }
 }
 
 /** First, last and between. */
