@@ -28,6 +28,7 @@ export function planInstant(
   const sources = copySources(source, plan);
   const stream = source.streams[plan.source.videoStreamIndex];
   if (!sources || !stream || !agrees(sources.video, info)) return undefined;
+  if (copiedBytes(sources) > info.sizeBytes) return undefined;
   const video = describeVideo(sources.video, stream, plan);
   const track = instantAudioOf(plan);
   const audio = track && describeAudio(sources.audio, info, plan, track, video);
@@ -61,6 +62,12 @@ export function instantBoundary({ timescale, segments }: InstantVideo, segmentSe
     const segment = segments[index];
     return segment ? segment.startTicks / timescale : endSeconds + (index - segments.length) * segmentSeconds;
   };
+}
+
+/** A forged index may name the same bytes again and again: no copy is larger than its source. */
+function copiedBytes({ video, audio }: CopySources): number {
+  const pictures = video.segments.reduce((sum, { mediaBytes }) => sum + mediaBytes, 0);
+  return pictures + (audio?.samples.sizes.reduce((sum, bytes) => sum + bytes, 0) ?? 0);
 }
 
 /** The packets, however they were found, say the same as the index. */

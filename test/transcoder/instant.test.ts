@@ -206,6 +206,40 @@ describe('an attempt', () => {
   });
 });
 
+describe('no copy is planned', () => {
+  const judged = async (path: string, sizeBytes?: number) => {
+    await using scratch = await createScratch('judge-test');
+    await using source = await openFileSource(path);
+    const info = await probeSource(source, scratch, LIMITS, new AbortController().signal);
+    const plan = planJob(info, PlanOptions.parse({ ladder: LADDER }));
+    const look = await lookAtCopy(source);
+    return judgeCopy(look, { ...info, sizeBytes: sizeBytes ?? info.sizeBytes }, plan, SILENT_LOG)?.instant;
+  };
+
+  test('of a file cut between key pictures, but of one cut at a key picture', async () => {
+    const whole = await make('whole.mp4', [...PICTURES, ...X264, '-bf', '0']);
+    const cutAt = (name: string, at: string) => make(name, ['-ss', at, '-i', whole, '-c', 'copy']);
+    expect(await judged(await cutAt('between.mp4', '1.5'))).toBeUndefined();
+    const kept = await cutAt('at-key.mp4', '1');
+    const plan = await planOf(kept);
+    const { r2 } = await copy(kept, plan);
+    const { name, segments } = plan.instant!.video;
+    expect(await pictures(await joined(r2, videoStem(name), segments.length))).toEqual(await pictures(kept));
+  });
+
+  test('that would be larger than its source', async () => {
+    const path = await make('size.mp4', [...PICTURES, ...TONE, ...X264, ...AAC]);
+    expect(await judged(path, 10_000)).toBeUndefined();
+    expect(await judged(path)).toBeDefined();
+  });
+
+  test('where groups need the one before', async () => {
+    const open = await make('open.mp4', [...PICTURES, ...X264, '-bf', '2', '-x264-params', 'open-gop=1']);
+    expect(await judged(open)).toBeUndefined();
+    expect(await judged(await make('closed.mp4', [...PICTURES, ...X264, '-bf', '2']))).toBeDefined();
+  });
+});
+
 describe('what a copy takes along', () => {
   test('is no note that a writer put between the pictures', async () => {
     const path = await make('notes.mp4', [...PICTURES, ...X264]);
