@@ -108,6 +108,21 @@ export const ERRORS = {
     title: 'The playback token does not cover this path',
     retry: 'never',
   },
+  playback_token_elsewhere: {
+    status: 401,
+    title: 'The playback token was given to another country or network',
+    retry: 'never',
+  },
+  playback_region_refused: { status: 403, title: 'The video is not shown in this country', retry: 'never' },
+  playback_not_entitled: { status: 403, title: 'This viewer may not watch this video', retry: 'never' },
+  entitlement_unavailable: {
+    status: 503,
+    title: 'Whether this viewer may watch could not be found out',
+    retry: 'later',
+  },
+  device_required: { status: 400, title: 'A device must be named here', retry: 'never' },
+  device_limit_reached: { status: 403, title: 'The viewer has too many devices', retry: 'never' },
+  concurrent_sessions_exceeded: { status: 429, title: 'The viewer watches too much at once', retry: 'later' },
   playback_session_revoked: { status: 403, title: 'The playback session was revoked', retry: 'never' },
   playback_generation_failed: {
     status: 410,

@@ -1,6 +1,9 @@
 // Playing through the public HTTP surface: request and response schemas.
 import { z } from 'zod';
 
+const Country = z.string().regex(/^[A-Z]{2}$/);
+const ClientIp = z.union([z.ipv4(), z.ipv6()]);
+
 export const PlayRequest = z
   .object({
     deviceId: z.string().min(1).max(128).optional(),
@@ -10,13 +13,17 @@ export const PlayRequest = z
       .max(24 * 3600)
       .optional(),
     maxHeight: z.int().min(1).optional(),
-    country: z
-      .string()
-      .regex(/^[A-Z]{2}$/)
-      .optional(),
+    /** These are believed of servers (API keys) alone: for whom they ask, and where that viewer is. */
+    viewerId: z.string().min(1).max(256).optional(),
+    country: Country.optional(),
+    clientIp: ClientIp.optional(),
   })
   .strict();
 export type PlayRequest = z.infer<typeof PlayRequest>;
+
+/** What a server says when it renews for a viewer who has moved. */
+export const RenewRequest = z.object({ country: Country.optional(), clientIp: ClientIp.optional() }).strict();
+export type RenewRequest = z.infer<typeof RenewRequest>;
 
 export const PlayAnswer = z.object({
   sessionId: z.string(),
@@ -44,3 +51,14 @@ export type PlayAnswer = z.infer<typeof PlayAnswer>;
 /** A link to the watch page that carries what a private video needs, in the fragment. */
 export const WatchLink = z.object({ url: z.string(), expiresAt: z.string() });
 export type WatchLink = z.infer<typeof WatchLink>;
+
+export const ViewerDevice = z.object({
+  deviceId: z.string(),
+  firstSeenAt: z.string(),
+  /** When something was last begun on it. */
+  lastSeenAt: z.string(),
+});
+export type ViewerDevice = z.infer<typeof ViewerDevice>;
+
+export const ViewerDevices = z.object({ devices: z.array(ViewerDevice) });
+export type ViewerDevices = z.infer<typeof ViewerDevices>;

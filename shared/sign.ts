@@ -16,7 +16,9 @@ export const PlayClaims = z.object({
   nbf: z.int().optional(),
   sid: z.string().min(1),
   maxHeight: z.int().optional(),
+  /** Country it was given to, where the video is not for all. */
   cc: z.string().length(2).optional(),
+  /** Network it was given to, in CIDR notation, where the deployment binds tokens. */
   ip: z.string().optional(),
 });
 export type PlayClaims = z.infer<typeof PlayClaims>;

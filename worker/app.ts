@@ -11,6 +11,7 @@ import { requestLog } from './http/request-log.ts';
 import { internalRoutes } from './jobs/internal-routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { opsRoutes } from './ops/routes.ts';
+import { deviceRoutes } from './playback/device-routes.ts';
 import { mediaRoutes } from './playback/media-routes.ts';
 import { playRoutes } from './playback/play-routes.ts';
 import { watchRoutes } from './playback/watch-routes.ts';
@@ -41,6 +42,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', subtitleRoutes());
   app.route('/', jobRoutes());
   app.route('/', playRoutes());
+  app.route('/', deviceRoutes());
   app.route('/', watchRoutes());
   app.route('/', mediaRoutes());
   app.route('/', apiKeyRoutes());

@@ -12,6 +12,7 @@ import {
 } from '../shared/limits.ts';
 import { TargetLufs } from '../shared/loudness.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
+import { isWebhookSecret } from '../shared/standard-webhooks.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
 import type { TusUpload } from './uploads/tus-upload.ts';
 
@@ -24,6 +25,8 @@ export type Env = {
   TRANSCODERS?: DurableObjectNamespace;
   ASSETS: Fetcher;
   CREATE_LIMIT: RateLimit;
+  /** Says who may watch what. */
+  ENTITLEMENT?: Fetcher;
 } & { [name: string]: unknown };
 
 const Secret = z.string().min(32, 'needs at least 32 characters');
@@ -43,6 +46,15 @@ function ladderOf(text: string, context: z.RefinementCtx): z.infer<typeof Ladder
   for (const { message, path } of ladder.error.issues) {
     context.addIssue({ code: 'custom', message: `row ${path.join('.')}: ${message}` });
   }
+  return z.NEVER;
+}
+
+function networkBitsOf(text: string, context: z.RefinementCtx): { v4: number; v6: number } | undefined {
+  if (text === 'off') return undefined;
+  const [, v4, v6 = '48'] = /^(\d{1,2})(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bits = { v4: Number(v4), v6: Number(v6) };
+  if (bits.v4 >= 8 && bits.v4 <= 32 && bits.v6 >= 16 && bits.v6 <= 128) return bits;
+  context.addIssue({ code: 'custom', message: 'is off, or prefix lengths such as 24 or 24/48' });
   return z.NEVER;
 }
 
@@ -103,6 +115,25 @@ const Config = z
       ),
     /** `on`: this deployment runs its own transcoders as Cloudflare Containers and wakes them itself. */
     CONTAINERS: z.enum(['on', 'off']).default('off'),
+    /** Leading bits of the viewer's address a playback token is bound to: `off`, `24` (and 48 of IPv6), `24/48`. */
+    BIND_IP: z
+      .string()
+      .default('off')
+      .transform((text, context) => networkBitsOf(text, context)),
+    /** Who plays a video with regions from a country nobody knows. */
+    REGION_UNKNOWN: z.enum(['refuse', 'allow']).default('refuse'),
+    /** Of one viewer; 0 stands for none. */
+    MAX_DEVICES_PER_VIEWER: Quota.default(0),
+    MAX_CONCURRENT_SESSIONS: Quota.default(0),
+    /** No playback token lives longer without being renewed. */
+    PLAY_TTL_MAX_SECONDS: z.coerce.number().int().min(10).max(DAY_SECONDS).default(DAY_SECONDS),
+    /** Asked whether a viewer may watch, with Standard Webhooks signatures; a service binding of that name goes first. */
+    ENTITLEMENT_URL: z.url({ protocol: /^https?$/ }).optional(),
+    ENTITLEMENT_SECRET: z
+      .string()
+      .refine(isWebhookSecret, 'is whsec_ and base64 of 24 to 64 bytes')
+      .optional(),
+    ENTITLEMENT_DEFAULT: z.enum(['deny', 'allow']).default('deny'),
     /** `0` switches the create rate limit off (local load tests). */
     RATE_LIMITS: z.enum(['on', 'off']).default('on'),
     /** Quotas of one owner; 0 stands for none. Bytes count from creation: what is declared is reserved. */
@@ -133,6 +164,9 @@ const Config = z
   })
   .refine((config) => config.JWT_SECRET || config.JWT_JWKS_URL, {
     message: 'JWT_SECRET or JWT_JWKS_URL is needed',
+  })
+  .refine((config) => !config.ENTITLEMENT_URL || config.ENTITLEMENT_SECRET, {
+    message: 'ENTITLEMENT_URL needs ENTITLEMENT_SECRET',
   });
 
 export type Config = z.infer<typeof Config>;

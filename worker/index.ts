@@ -4,6 +4,8 @@ import { createApp } from './app.ts';
 import type { Env } from './env.ts';
 import { pruneKeys } from './http/idempotency-store.ts';
 import { sweep } from './jobs/sweeper.ts';
+import { pruneDevices } from './playback/device-store.ts';
+import { pruneSessions } from './playback/store.ts';
 import { expireUploads } from './uploads/expire.ts';
 import { pruneUploadDays } from './uploads/quota.ts';
 import { purgeDeleted } from './videos/delete.ts';
@@ -21,7 +23,7 @@ export default {
     const log = createLog({ cron: crypto.randomUUID() });
     const chores = [
       ...[sweep(env, log), expireUploads(env, log), purgeDeleted(env, log)],
-      ...[pruneKeys(env.DB), pruneUploadDays(env.DB)],
+      ...[pruneKeys(env.DB), pruneUploadDays(env.DB), pruneSessions(env.DB), pruneDevices(env.DB)],
     ];
     const results = await Promise.allSettled(chores);
     // One chore's failure does not keep the others from their work, but the run has failed.

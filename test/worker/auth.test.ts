@@ -78,7 +78,11 @@ describe('a JWT', () => {
       .setAudience('reelay')
       .setExpirationTime('1m')
       .sign(new TextEncoder().encode(env.JWT_SECRET as string));
-    expect(await verifyJwt(own, configOf(env as Env))).toEqual({ ownerId: 'team', role: 'admin' });
+    expect(await verifyJwt(own, configOf(env as Env))).toEqual({
+      ownerId: 'team',
+      subject: 'someone',
+      role: 'admin',
+    });
   });
 });
 
@@ -101,7 +105,7 @@ describe('a key set', () => {
         .setExpirationTime('1m');
 
     const good = await claims().setProtectedHeader({ alg: 'ES256', kid: 'e1' }).sign(privateKey);
-    expect(await verifyJwt(good, config)).toEqual({ ownerId: 'o', role: 'viewer' });
+    expect(await verifyJwt(good, config)).toEqual({ ownerId: 'o', subject: 'o', role: 'viewer' });
 
     const publicBytes = new TextEncoder().encode(JSON.stringify(jwk));
     const confused = await claims().setProtectedHeader({ alg: 'HS256', kid: 'e1' }).sign(publicBytes);

@@ -5,6 +5,8 @@ import { isRevoked, noteRevoked } from '../../worker/playback/revocations.ts';
 import { extendSession, insertSession, revokeSession, sessionOf } from '../../worker/playback/store.ts';
 import { bearer, ORIGIN, outcome, type PublishedVideo, play, publishVideo } from './playback-fixtures.ts';
 
+const NO_LIMITS = { MAX_DEVICES_PER_VIEWER: 0, MAX_CONCURRENT_SESSIONS: 0 };
+
 // One clock for the file: the snapshot it drives is the isolate's.
 let nowMs = Date.now();
 
@@ -24,17 +26,24 @@ async function ask(sessionId: string, db: D1Database = env.DB): Promise<boolean>
 /** A session as `play` makes it; undefined for a video that is gone. */
 async function begin(video: PublishedVideo): Promise<string | undefined> {
   const id = crypto.randomUUID();
-  const expiresAt = await insertSession(env.DB, {
-    id,
-    videoId: video.id,
-    viewerId: video.ownerId,
-    deviceId: undefined,
-    outputPrefix: video.prefix,
-    ttlSeconds: 60,
-    maxRung: undefined,
-    manifestRevision: 0,
-  });
-  return expiresAt === undefined ? undefined : id;
+  const begunAt = await insertSession(
+    env.DB,
+    {
+      id,
+      videoId: video.id,
+      ownerId: video.ownerId,
+      viewerId: video.ownerId,
+      deviceId: undefined,
+      country: undefined,
+      outputPrefix: video.prefix,
+      ttlSeconds: 60,
+      maxRung: undefined,
+      manifestRevision: 0,
+    },
+    NO_LIMITS,
+    60,
+  );
+  return begunAt === undefined ? undefined : id;
 }
 
 async function revokedSession(): Promise<string> {
@@ -61,8 +70,9 @@ describe('deleting a video', () => {
     expect(await begin(gone)).toBeUndefined();
     expect(await begin(kept)).toBeDefined();
     // A request that has read the session, over its time and so not revoked, before its video went.
-    expect(await extendSession(env.DB, held!)).toBeUndefined();
-    expect(await extendSession(env.DB, (await sessionOf(env.DB, keptId!, kept.ownerId))!)).toBeDefined();
+    expect(await extendSession(env.DB, held!, NO_LIMITS, 60)).toBeUndefined();
+    const other = await sessionOf(env.DB, keptId!, kept.ownerId);
+    expect(await extendSession(env.DB, other!, NO_LIMITS, 60)).toBeDefined();
   });
 
   test('refuses media of a session that plays', async () => {

@@ -43,6 +43,7 @@ describe('POST /v1/videos/:id/play', () => {
       use: 'play',
       sid: answer.sessionId,
       exp: Date.parse(answer.expiresAt) / 1000,
+      nbf: Date.parse(answer.expiresAt) / 1000 - (PRESENTATION.durationSeconds * 1.5 + 600),
     });
   });
 

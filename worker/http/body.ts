@@ -40,7 +40,10 @@ export function parseJson(text: string, what: string): unknown {
 }
 
 /** The whole of a small body. @throws AppError `upload_body_too_large` as soon as it has more than `maxBytes`. */
-export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBytes(
+  request: Pick<Request, 'body'>,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let sizeBytes = 0;
   if (request.body) {

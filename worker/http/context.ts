@@ -8,6 +8,8 @@ export type Caller = {
   ownerId: string;
   role: Role;
   via: 'jwt' | 'api-key' | 'watch-link';
+  /** The person a JWT speaks of. */
+  subject?: string;
   onlyVideoId?: string;
 };
 

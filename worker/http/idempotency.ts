@@ -91,9 +91,10 @@ async function claimFor(c: Context<AppEnv>): Promise<Claimed | undefined> {
   return { claim, row, isFirst: row.resourceId === claim.resourceId };
 }
 
-/** The guests of a watch link must not get in the way of the owner they act for. */
-function scopeOf({ ownerId, onlyVideoId }: Caller): string {
-  return onlyVideoId === undefined ? `owner:${ownerId}` : `guest:${onlyVideoId}`;
+/** Guests of a watch link, and people who share a library, must not get in each other's way. */
+function scopeOf({ ownerId, onlyVideoId, subject = ownerId }: Caller): string {
+  if (onlyVideoId !== undefined) return `guest:${onlyVideoId}`;
+  return subject === ownerId ? `owner:${ownerId}` : `subject:${JSON.stringify([ownerId, subject])}`;
 }
 
 /** tus says in headers what other requests say in their body. */

@@ -24,7 +24,10 @@ const Claims = z.object({
 });
 
 /** @throws AppError `unauthorized`, or `token_expired` for a genuine token past its time. */
-export async function verifyJwt(token: string, config: Config): Promise<{ ownerId: string; role: Role }> {
+export async function verifyJwt(
+  token: string,
+  config: Config,
+): Promise<{ ownerId: string; subject: string; role: Role }> {
   const payload = await verifiedPayload(token, config);
   const claims = Claims.safeParse(payload);
   if (!claims.success) {
@@ -32,7 +35,8 @@ export async function verifyJwt(token: string, config: Config): Promise<{ ownerI
       detail: 'The token needs the claims sub and role (admin, uploader, viewer).',
     });
   }
-  return { ownerId: claims.data.owner ?? claims.data.sub, role: claims.data.role };
+  const { sub, owner, role } = claims.data;
+  return { ownerId: owner ?? sub, subject: sub, role };
 }
 
 async function verifiedPayload(token: string, config: Config): Promise<JWTPayload> {

@@ -9,6 +9,7 @@ import { evaluatePreconditions, isRangeCurrent } from './conditional.ts';
 import { type MediaObject, openMedia } from './edge-cache.ts';
 import { type GrowingSources, isKnownToGrow, openGrowing } from './growing.ts';
 import { isMediaName, isPlaylistName, nameUnder, splitMediaPath } from './path.ts';
+import { isInPlace } from './place.ts';
 import { isWithinCap, listsRungs, withoutHigherRungs } from './quality-cap.ts';
 import { type ByteRange, contentRange, parseRange } from './range.ts';
 import { isRevoked } from './revocations.ts';
@@ -62,6 +63,7 @@ async function answerMedia(c: Context<AppEnv>): Promise<Response> {
   if (isRevoked(claims.sid, { db: c.env.DB, log: c.var.log, nowMs, waitUntil })) {
     throw new AppError('playback_session_revoked');
   }
+  if (!isInPlace(claims, c.req.raw)) throw new AppError('playback_token_elsewhere');
   const name = nameUnder(claims.pfx, path.key);
   if (name === undefined || !isWithinCap(name, claims.maxHeight))
     throw new AppError('playback_outside_token');

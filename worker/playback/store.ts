@@ -1,6 +1,13 @@
 // SQL of play sessions, and the one read of a video that playing needs.
+import { DAY_SECONDS } from '../../shared/limits.ts';
 import { Presentation } from '../../shared/messages.ts';
 import type { VideoState } from '../../shared/states.ts';
+import { rememberDevice } from './device-store.ts';
+import { hasRoom, IS_LIVE, roomForSession, type ViewerLimits } from './viewer-limits.ts';
+
+/** Ended sessions are kept this long: what is still told about them finds what it is about. */
+const SESSIONS_KEPT_SECONDS = 7 * DAY_SECONDS;
+const MAX_PRUNED = 1000;
 
 export type PlayableVideo = {
   id: string;
@@ -11,11 +18,22 @@ export type PlayableVideo = {
   outputPrefix?: string;
   presentation?: Presentation;
   manifestRevision: number;
+  contentId: string | null;
+  /** Countries it may be watched in; empty for all. */
+  regions: string[];
 };
 
 export type PlaySession = {
   id: string;
   videoId: string;
+  ownerId: string;
+  /** Empty for nobody in particular. */
+  viewerId: string;
+  deviceId: string | null;
+  /** Where it was begun or renewed last. */
+  country: string | null;
+  contentId: string | null;
+  regions: string[];
   outputPrefix: string;
   ttlSeconds: number;
   /** Highest rung the session may see; null for all. */
@@ -39,8 +57,10 @@ type Flag = 'isRevoked' | 'isFinished' | 'hasPoster' | 'hasStoryboard' | 'hasPre
 type NewSession = {
   id: string;
   videoId: string;
+  ownerId: string;
   viewerId: string;
   deviceId: string | undefined;
+  country: string | undefined;
   outputPrefix: string;
   ttlSeconds: number;
   maxRung: number | undefined;
@@ -55,45 +75,58 @@ export async function videoOf(
   const row = await db
     .prepare(
       `SELECT id, owner_id AS ownerId, state, error_detail AS errorDetail, output_prefix AS outputPrefix, presentation,
-              manifest_revision AS manifestRevision
+              manifest_revision AS manifestRevision, content_id AS contentId, regions
        FROM videos
        WHERE id = ? AND owner_id = ? AND state <> 'deleting'`,
     )
     .bind(videoId, ownerId)
     .first<
-      Pick<PlayableVideo, 'id' | 'ownerId' | 'state' | 'errorDetail' | 'manifestRevision'> & {
+      Omit<PlayableVideo, 'outputPrefix' | 'presentation' | 'regions'> & {
         outputPrefix: string | null;
         presentation: string | null;
+        regions: string;
       }
     >();
   if (!row) return undefined;
   return {
     ...row,
+    regions: JSON.parse(row.regions),
     outputPrefix: row.outputPrefix ?? undefined,
     presentation: row.presentation === null ? undefined : Presentation.parse(JSON.parse(row.presentation)),
   };
 }
 
-/** @returns when the session expires, Unix seconds; undefined when the video was deleted meanwhile. */
-export async function insertSession(db: D1Database, session: NewSession): Promise<number | undefined> {
-  const row = await db
+/**
+ * Begins a session, and remembers its device, where the viewer has room for both.
+ *
+ * @returns when it began, Unix seconds; undefined where there is no room, or the video was deleted meanwhile.
+ */
+export async function insertSession(
+  db: D1Database,
+  session: NewSession,
+  limits: ViewerLimits,
+  lifeSeconds: number,
+): Promise<number | undefined> {
+  const room = hasRoom(limits, session);
+  const { id, videoId, ownerId, viewerId, deviceId } = session;
+  const insert = db
     .prepare(
-      `INSERT INTO sessions (id, video_id, viewer_id, device_id, output_prefix, ttl_seconds, max_rung, manifest_revision, expires_at)
-       SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, unixepoch() + ?6 FROM videos WHERE id = ?2 AND state <> 'deleting'
-       RETURNING expires_at AS expiresAt`,
+      `INSERT INTO sessions (id, owner_id, viewer_id, device_id, country, output_prefix, ttl_seconds, max_rung,
+         manifest_revision, video_id, seen_at, expires_at)
+       SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, id, unixepoch(), unixepoch() + ?
+       FROM videos WHERE id = ? AND state <> 'deleting' AND ${room.sql}
+       RETURNING seen_at AS begunAt`,
     )
     .bind(
-      session.id,
-      session.videoId,
-      session.viewerId,
-      session.deviceId ?? null,
-      session.outputPrefix,
-      session.ttlSeconds,
-      session.maxRung ?? null,
-      session.manifestRevision,
-    )
-    .first<{ expiresAt: number }>();
-  return row?.expiresAt;
+      ...[id, ownerId, viewerId, deviceId ?? null, session.country ?? null],
+      ...[session.outputPrefix, session.ttlSeconds, session.maxRung ?? null, session.manifestRevision],
+      ...[lifeSeconds, videoId, ...room.params],
+    );
+  const isBegun = { sql: 'EXISTS (SELECT 1 FROM sessions WHERE id = ?)', params: [id] };
+  const isKnown = deviceId !== undefined && viewerId !== '';
+  const device = isKnown ? [rememberDevice(db, { ownerId, viewerId }, deviceId, isBegun)] : [];
+  const [inserted] = await db.batch<{ begunAt: number }>([insert, ...device]);
+  return inserted!.results[0]?.begunAt;
 }
 
 /** A session of one of the owner's videos. */
@@ -104,7 +137,8 @@ export async function sessionOf(
 ): Promise<PlaySession | undefined> {
   const row = await db
     .prepare(
-      `SELECT sessions.id, sessions.video_id AS videoId, sessions.output_prefix AS outputPrefix, ttl_seconds AS ttlSeconds,
+      `SELECT sessions.id, sessions.video_id AS videoId, videos.owner_id AS ownerId, viewer_id AS viewerId,
+              device_id AS deviceId, country, content_id AS contentId, regions, sessions.output_prefix AS outputPrefix, ttl_seconds AS ttlSeconds,
               max_rung AS maxRung, revoked_at IS NOT NULL AS isRevoked,
               g.prefix IS NULL OR (g.kind = 'early' AND j.state = 'succeeded') AS isFinished,
               coalesce(presentation ->> '$.hasPoster', 0) AS hasPoster,
@@ -118,11 +152,12 @@ export async function sessionOf(
        WHERE sessions.id = ? AND videos.owner_id = ? AND videos.state <> 'deleting'`,
     )
     .bind(sessionId, ownerId)
-    .first<Omit<PlaySession, Flag> & Record<Flag, number>>();
+    .first<Omit<PlaySession, Flag | 'regions'> & Record<Flag, number> & { regions: string }>();
   if (!row) return undefined;
   const isFinished = row.isFinished === 1;
   return {
     ...row,
+    regions: JSON.parse(row.regions),
     isRevoked: row.isRevoked === 1,
     isFinished,
     hasPoster: isFinished && row.hasPoster === 1,
@@ -132,18 +167,32 @@ export async function sessionOf(
   };
 }
 
-/** @returns the new expiry, Unix seconds; undefined when the session was revoked meanwhile. */
-export async function extendSession(db: D1Database, session: PlaySession): Promise<number | undefined> {
+/**
+ * Gives a session more time. One that has not been heard of for long has lost its place among the viewer's and
+ * needs room again.
+ *
+ * @returns when that was, Unix seconds; undefined when the session was revoked meanwhile, or has no room.
+ */
+export async function extendSession(
+  db: D1Database,
+  session: Pick<PlaySession, 'id' | 'ownerId' | 'viewerId' | 'deviceId'> & {
+    country?: string | null | undefined;
+  },
+  limits: ViewerLimits,
+  lifeSeconds: number,
+): Promise<number | undefined> {
+  const room = roomForSession(limits, session);
   const row = await db
     .prepare(
-      `UPDATE sessions SET expires_at = unixepoch() + ttl_seconds
-       WHERE id = ? AND revoked_at IS NULL
+      // Never sooner than before: a token that was given for longer must be revocable to its end.
+      `UPDATE sessions SET expires_at = max(expires_at, unixepoch() + ?), seen_at = unixepoch(), country = ?
+       WHERE id = ? AND revoked_at IS NULL AND ((${IS_LIVE}) OR ${room.sql})
          AND EXISTS (SELECT 1 FROM videos WHERE id = sessions.video_id AND state <> 'deleting')
-       RETURNING expires_at AS expiresAt`,
+       RETURNING seen_at AS renewedAt`,
     )
-    .bind(session.id)
-    .first<{ expiresAt: number }>();
-  return row?.expiresAt;
+    .bind(lifeSeconds, session.country ?? null, session.id, ...room.params)
+    .first<{ renewedAt: number }>();
+  return row?.renewedAt;
 }
 
 export async function revokeSession(db: D1Database, sessionId: string): Promise<void> {
@@ -156,7 +205,21 @@ export async function revokeSession(db: D1Database, sessionId: string): Promise<
 /** Revoked sessions whose tokens are still in their time. */
 export async function revokedSessions(db: D1Database): Promise<string[]> {
   const { results } = await db
-    .prepare('SELECT id FROM sessions WHERE revoked_at IS NOT NULL AND expires_at > unixepoch()')
+    .prepare(
+      `SELECT id FROM sessions INDEXED BY sessions_revoked
+       WHERE revoked_at IS NOT NULL AND expires_at > unixepoch()`,
+    )
     .all<{ id: string }>();
   return results.map((row) => row.id);
+}
+
+/** What is over for long; a bounded amount per run. */
+export async function pruneSessions(db: D1Database): Promise<void> {
+  await db
+    .prepare(
+      `DELETE FROM sessions WHERE id IN (
+         SELECT id FROM sessions INDEXED BY sessions_by_expiry
+         WHERE expires_at <= unixepoch() - ${SESSIONS_KEPT_SECONDS} ORDER BY expires_at LIMIT ${MAX_PRUNED})`,
+    )
+    .run();
 }
