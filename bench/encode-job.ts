@@ -46,6 +46,7 @@ async function main(clip: string, endpoint: string): Promise<JobCost> {
       signal: new AbortController().signal,
       commit: async () => undefined,
       beginImport: () => Promise.reject(new Error('this is no import')),
+      contentKey: () => Promise.reject(new Error('nothing is protected')),
       progress: () => undefined,
     });
   };

@@ -97,6 +97,7 @@ function startSleeper(stack: Stack, folder: string, workerId: string, drain: Abo
     capacity: { slots: 1, threads: 1, limits: { wallSeconds: 60, memoryBytes: GIB } },
     scratchRoot: folder,
     sourceCaches: createSourceCaches({ directory: folder, cacheBytes: GIB }),
+    drainSeconds: 0,
     log: QUIET,
     runTask: sleepThrough,
   };

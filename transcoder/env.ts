@@ -31,6 +31,8 @@ const TranscoderEnv = z.object({
   /** 0 switches the health server off. */
   HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   HEALTH_HOST: z.string().default('127.0.0.1'),
+  /** After SIGTERM: how long a task may take to finish the segment in the making before it is given back. */
+  DRAIN_SECONDS: z.coerce.number().min(0).max(25).default(20),
   FFMPEG_PATH: z.string().default('ffmpeg'),
   /** An encoder beside libx264 that this machine is to have; a transcoder that has it not refuses to start. */
   ENCODER: VideoEncoder.default('libx264'),

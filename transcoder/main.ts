@@ -17,8 +17,8 @@ import { emptyScratchRoot } from './scratch.ts';
 import { createSourceCaches } from './source-caches.ts';
 import { performTask } from './task.ts';
 
-/** Tasks get this long to stop and give back their leases; a lease left over lapses by itself. */
-const DRAIN_TIMEOUT_MS = 10_000;
+/** Beyond what the tasks may take: time to give the leases back. One that is left over lapses by itself. */
+const RELEASE_SECONDS = 4;
 
 async function main(env: TranscoderEnv): Promise<void> {
   const log = createLog({ service: 'transcoder', workerId: env.WORKER_ID });
@@ -37,7 +37,7 @@ async function main(env: TranscoderEnv): Promise<void> {
     maxCaches: capacity.slots,
   });
 
-  const drain = drainOnSignal(() => log.info('transcoder.draining'));
+  const drain = drainOnSignal(env.DRAIN_SECONDS + RELEASE_SECONDS, () => log.info('transcoder.draining'));
   const ledger = createLedgerClient({ url: env.REELAY_URL, secret: env.TRANSCODER_SECRET });
   const openStorage = storageOpener();
   const consumer = startConsumer(
@@ -64,6 +64,7 @@ async function main(env: TranscoderEnv): Promise<void> {
             capacity,
             scratchRoot,
             sourceCaches,
+            drainSeconds: env.DRAIN_SECONDS,
             log,
             runTask: (context) => runTask(context, { allowLoopback: env.IMPORT_ALLOW_LOOPBACK === 'on' }),
           },
@@ -95,13 +96,13 @@ async function main(env: TranscoderEnv): Promise<void> {
 }
 
 /** As PID 1 of a container a process gets no default handlers, so it must end itself. */
-function drainOnSignal(onDrain: () => void): AbortSignal {
+function drainOnSignal(longestSeconds: number, onDrain: () => void): AbortSignal {
   const drain = new AbortController();
   const begin = () => {
     if (drain.signal.aborted) return;
     onDrain();
     drain.abort();
-    setTimeout(() => process.exit(0), DRAIN_TIMEOUT_MS).unref();
+    setTimeout(() => process.exit(0), longestSeconds * 1000).unref();
   };
   process.on('SIGTERM', begin);
   process.on('SIGINT', begin);

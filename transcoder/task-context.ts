@@ -13,7 +13,7 @@ export type TaskContext = {
   /** Empty while an import has yet to fetch it. */
   source: Source;
   scratch: Scratch;
-  /** Aborted when the lease is lost or the transcoder drains: stop at once, nothing counts any more. */
+  /** Aborted when the lease is lost or the transcoder has drained: stop at once, nothing counts any more. */
   signal: AbortSignal;
   threads: number;
   limits: RunLimits;

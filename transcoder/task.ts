@@ -22,18 +22,27 @@ export type TaskTools = {
   scratchRoot: string;
   sourceCaches: SourceCaches;
   log: Log;
+  /** What a task may still take once the transcoder drains. */
+  drainSeconds: number;
   runTask(context: TaskContext): Promise<TaskOutcome>;
 };
 
 const PROGRESS_INTERVAL_MS = 1000;
 
-/** Never rejects: how the task ended is told to the ledger and the log. */
+/**
+ * Never rejects: how the task ended is told to the ledger and the log. When `drain` is aborted the task goes on to the
+ * end of the segment in the making, or for `drainSeconds` at most, and is then given back.
+ */
 export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSignal): Promise<void> {
   const { task } = claim;
   const log = tools.log.with({ jobId: task.jobId, task: task.name, epoch: task.epoch });
   const ledger = tools.ledger.task(claim.jobToken);
   const lease = keepLease(ledger, claim, log);
   const startedAtMs = performance.now();
+  const stop = new AbortController();
+  const stopSoon = () => void setTimeout(() => stop.abort(), tools.drainSeconds * 1000).unref();
+  drain.addEventListener('abort', stopSoon, { once: true });
+  if (drain.aborted) stop.abort();
   log.info('task.started', { mark: task.mark });
   let source: Source | undefined;
   try {
@@ -43,7 +52,7 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
       caches: tools.sourceCaches,
     });
     source = opened;
-    const signal = AbortSignal.any([lease.signal, drain]);
+    const signal = AbortSignal.any([lease.signal, stop.signal]);
     signal.throwIfAborted();
     const outcome = await tools.runTask({
       claim,
@@ -54,7 +63,10 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
       threads: tools.capacity.threads,
       limits: tools.capacity.limits,
       log,
-      commit: (mark, part) => judged(lease, ledger.commit(mark, part)),
+      async commit(mark, part) {
+        await judged(lease, ledger.commit(mark, part));
+        if (drain.aborted) stop.abort();
+      },
       beginImport: (file) => judged(lease, ledger.beginImport(file)),
       contentKey: onceEach((number) => judged(lease, ledger.contentKey(number))),
       progress: progressReporter(ledger, task.kind, log),
@@ -63,8 +75,9 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
     await judged(lease, report(ledger, outcome));
     log.info('task.done', { seconds: Math.round(performance.now() - startedAtMs) / 1000 });
   } catch (error) {
-    await giveUp(error, { ledger, lease, drain, log, sourceFailure: source?.failure });
+    await giveUp(error, { ledger, lease, stop: stop.signal, log, sourceFailure: source?.failure });
   } finally {
+    drain.removeEventListener('abort', stopSoon);
     lease.stop();
   }
 }
@@ -84,12 +97,12 @@ function report(ledger: TaskLedger, outcome: TaskOutcome): Promise<void> {
 
 async function giveUp(
   error: unknown,
-  task: { ledger: TaskLedger; lease: Lease; drain: AbortSignal; log: Log; sourceFailure: unknown },
+  task: { ledger: TaskLedger; lease: Lease; stop: AbortSignal; log: Log; sourceFailure: unknown },
 ): Promise<void> {
-  const { ledger, lease, drain, log } = task;
+  const { ledger, lease, stop, log } = task;
   if (lease.signal.aborted) return log.info('task.dropped');
   try {
-    if (drain.aborted) {
+    if (stop.aborted) {
       await ledger.release();
       return log.info('task.released');
     }

@@ -98,6 +98,39 @@ describe('draining', () => {
     expect(await readdir(stage.scratch.directory)).toEqual([]);
   });
 
+  test('lets a task finish the segment in the making, then gives it back', async () => {
+    stage.wire.claims.push(claimOf('chunk:0'));
+    const segment = Promise.withResolvers<void>();
+    const { consumer } = stage.start(
+      async (context) => {
+        await segment.promise;
+        context.signal.throwIfAborted();
+        await context.commit(1);
+        return untilStopped(context);
+      },
+      { drainSeconds: 60 },
+    );
+    await until(() => consumer.running().length).toBe(1);
+    stage.drain.abort();
+    segment.resolve();
+    await consumer.finished;
+    expect(stage.wire.to('/internal/commit')).toHaveLength(1);
+    expect(stage.wire.to('/internal/release')).toHaveLength(1);
+    expect(stage.wire.to('/internal/fail')).toEqual([]);
+  });
+
+  test('lets a task end that has nothing more to store', async () => {
+    stage.wire.claims.push(claimOf('chunk:0'));
+    const end = Promise.withResolvers<void>();
+    const { consumer } = stage.start(async () => end.promise.then(() => DONE), { drainSeconds: 60 });
+    await until(() => consumer.running().length).toBe(1);
+    stage.drain.abort();
+    end.resolve();
+    await consumer.finished;
+    expect(stage.wire.to('/internal/done')).toHaveLength(1);
+    expect(stage.wire.to('/internal/release')).toEqual([]);
+  });
+
   test('gives back a task whose claim was answered too late', async () => {
     stage.wire.claims.push(claimOf('chunk:0'));
     stage.wire.override = ({ path }) => {

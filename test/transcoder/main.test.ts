@@ -85,7 +85,7 @@ describe('the process', () => {
       const claim = claimOf('plan');
       wire.claims.push({ ...claim, storage: { ...claim.storage, endpoint: wire.url } });
       wire.override = ({ path }) => (path.startsWith('/media/') ? { status: 503 } : undefined);
-      const { child, exited, output } = start();
+      const { child, exited, output } = start({ DRAIN_SECONDS: '0' });
       await until(() => wire.calls.filter(({ path }) => path.startsWith('/media/')).length).toBeGreaterThan(
         0,
       );

@@ -22,7 +22,7 @@ export type TranscoderStage = {
   events: [string, LogFields][];
   start(
     runTask: (context: TaskContext) => Promise<TaskOutcome>,
-    options?: { slots?: number; idleClaimMs?: number },
+    options?: { slots?: number; idleClaimMs?: number; drainSeconds?: number },
   ): { consumer: Consumer; r2: MemoryR2 };
 };
 
@@ -54,13 +54,14 @@ export function useTranscoder(): TranscoderStage {
     const log = recordingLog();
     const ledger = createLedgerClient({ url: wire.url, secret: SECRET, retryDelaysMs: [1, 1] });
     const r2 = memoryR2({ 'sources/video1/upload1': new Uint8Array(10) });
-    const { slots = 1, idleClaimMs = 60_000 } = options;
+    const { slots = 1, idleClaimMs = 60_000, drainSeconds = 0 } = options;
     const tools = {
       ledger,
       openStorage: () => r2,
       capacity: { slots, threads: 1, limits: LIMITS },
       scratchRoot: scratch.directory,
       sourceCaches: createSourceCaches({ directory: scratch.directory, cacheBytes: 2 ** 20, idleMs: 0 }),
+      drainSeconds,
       log,
       runTask,
     };
