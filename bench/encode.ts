@@ -83,7 +83,7 @@ async function compareCost(folder: string, store: Store): Promise<void> {
     `  chunk stage ${kind('chunk').toFixed(1)}  bare ffmpeg ${cpu(bare).toFixed(1)}  seeds' way ${cpu(seeds).toFixed(1)}`,
   );
   console.log(
-    `  apart: plan ${kind('plan').toFixed(1)}, audio ${kind('audio').toFixed(1)}, pictures, certificate and receipt ${kind('finish').toFixed(1)}; seeds' sound ${cpu(sound).toFixed(1)} for each rung`,
+    `  apart: plan ${kind('plan').toFixed(1)}, trial ${kind('trial').toFixed(1)}, audio ${kind('audio').toFixed(1)}, pictures, certificate and receipt ${kind('finish').toFixed(1)}; seeds' sound ${cpu(sound).toFixed(1)} for each rung`,
   );
   report('CPU against the seeds’ way', ratios(chunks, seeds, 'cpuSeconds'), 0.82);
   const withSound = seeds.map(({ cpuSeconds }, round) => ({

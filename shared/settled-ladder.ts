@@ -17,6 +17,11 @@ export function awaitsLadder(plan: Plan): boolean {
   return plan.instant !== undefined && plan.trial === undefined;
 }
 
+/** Where the copied segments begin, and with each a key picture of the source. */
+export function copiedKeySeconds({ instant }: Plan): number[] | undefined {
+  return instant?.video.segments.map(({ startTicks }) => startTicks / instant.video.timescale);
+}
+
 /** The plan with the rungs that the trial found worth making. */
 export function withLadder(plan: Plan, { trial }: Pick<LadderDecision, 'trial'>): Plan {
   if (!trial) return plan;

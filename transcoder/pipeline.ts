@@ -16,7 +16,7 @@ import { instantSegmentCount } from '../shared/plan-instant.ts';
 import { planJob } from '../shared/plan-job.ts';
 import type { PlannedProtection } from '../shared/protection.ts';
 import { Receipt } from '../shared/receipt.ts';
-import { awaitsLadder, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
+import { awaitsLadder, copiedKeySeconds, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
 import { type ImportSettings, importSource } from './importer/import-task.ts';
 import { encodeAudio } from './stages/audio.ts';
@@ -116,11 +116,7 @@ async function settleLadder(context: TaskContext, plan: Plan): Promise<Plan> {
   if (!awaitsLadder(plan)) return plan;
   const key = ladderKey(context.claim.task.jobId);
   if (await context.r2.head(key)) return withLadder(plan, await load(context, key, LadderDecision));
-  // The copied segments begin with the key pictures of the source.
-  const keyFrameSeconds = plan.instant?.video.segments.map(
-    ({ startTicks }) => startTicks / plan.instant!.video.timescale,
-  );
-  const trial = await tryLadder(context, plan, keyFrameSeconds);
+  const trial = await tryLadder(context, plan, copiedKeySeconds(plan));
   const decision = { version: 1 as const, ...(trial && { trial }) };
   return withLadder(plan, await storeOnce(context, key, LadderDecision, decision));
 }
