@@ -1,12 +1,14 @@
 // `npm run bench -- NAME`: performance as ratios within one run, with what was measured on what.
 import { cpus, totalmem } from 'node:os';
 import { benchEncode } from './encode.ts';
+import { benchFirstFrame } from './first-frame.ts';
 import { benchMemory } from './memory.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
 
 const BENCHES: Record<string, () => Promise<void>> = {
   encode: benchEncode,
+  'first-frame': benchFirstFrame,
   memory: benchMemory,
   scale: benchScale,
   start: benchStart,
