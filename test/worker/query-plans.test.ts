@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { createLog } from '../../shared/log.ts';
 import type { Env } from '../../worker/env.ts';
 import { sweep } from '../../worker/jobs/sweeper.ts';
+import { pruneDevices } from '../../worker/playback/device-store.ts';
+import { pruneSessions, revokedSessions } from '../../worker/playback/store.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
 import { clientOf } from './api-client.ts';
@@ -28,6 +30,9 @@ describe('the cron', () => {
     await sweep(watched, log);
     await expireUploads(watched, log);
     await purgeDeleted(watched, log);
+    await pruneSessions(watched.DB);
+    await pruneDevices(watched.DB);
+    await revokedSessions(watched.DB);
 
     expect(statements.size).toBeGreaterThan(15);
     const scans = [];
@@ -52,5 +57,7 @@ async function planOf(sql: string): Promise<string[]> {
 
 /** A scan of a partial index, or of a list handed in as JSON, reads only what is wanted. */
 function readsWholeTable(step: string): boolean {
-  return /^SCAN (videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|contents|outbox)$/.test(step);
+  return /^SCAN (videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|viewer_devices|contents|outbox)$/.test(
+    step,
+  );
 }
