@@ -29,6 +29,7 @@ export function workerServer(
     JWT_SECRET: secrets.jwtSecret,
     SIGNING_KEYS: secrets.signingKeys,
     TRANSCODER_SECRET: secrets.transcoderSecret,
+    ...(secrets.keysKek && { KEYS_KEK: secrets.keysKek }),
     // Of wrangler.toml's `local_dev.experimental_s3_credentials`.
     R2_S3_ENDPOINT: `http://127.0.0.1:${port}/cdn-cgi/local/r2/s3`,
     R2_ACCESS_KEY_ID: 'reelay-local',

@@ -34,14 +34,21 @@ export async function prepareHome(home: Home, isReset: boolean): Promise<void> {
 
 export async function ensureSecrets(home: Home): Promise<LocalSecrets> {
   const existing = await readLocalSecrets(home.directory);
-  if (existing) return existing;
   const secret = () => randomBytes(32).toString('base64url');
+  const keysKek = `k1:${secret()}`;
+  if (existing?.keysKek) return existing;
+  if (existing) return await keepSecrets(home, { ...existing, keysKek });
   const secrets = {
     jwtSecret: secret(),
     signingKeys: `k1:${secret()}`,
     transcoderSecret: secret(),
     queueToken: secret(),
+    keysKek,
   };
+  return await keepSecrets(home, secrets);
+}
+
+async function keepSecrets(home: Home, secrets: LocalSecrets): Promise<LocalSecrets> {
   await writePrivate(join(home.directory, SECRETS_FILE), `${JSON.stringify(secrets, null, 2)}\n`);
   return secrets;
 }

@@ -10,8 +10,10 @@ import { refuseUnknown } from './http/not-found.ts';
 import { requestLog } from './http/request-log.ts';
 import { internalRoutes } from './jobs/internal-routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
+import { keyRoutes } from './keys/routes.ts';
 import { opsRoutes } from './ops/routes.ts';
 import { deviceRoutes } from './playback/device-routes.ts';
+import { licenseRoutes } from './playback/license-routes.ts';
 import { mediaRoutes } from './playback/media-routes.ts';
 import { playRoutes } from './playback/play-routes.ts';
 import { watchRoutes } from './playback/watch-routes.ts';
@@ -44,10 +46,12 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', playRoutes());
   app.route('/', deviceRoutes());
   app.route('/', watchRoutes());
+  app.route('/', licenseRoutes());
   app.route('/', mediaRoutes());
   app.route('/', apiKeyRoutes());
   app.route('/', opsRoutes());
   app.route('/', internalRoutes());
+  app.route('/', keyRoutes());
   return app;
 }
 

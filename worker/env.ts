@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Ladder } from '../shared/api.ts';
 import { EncoderPreset, VideoEncoder } from '../shared/encoder.ts';
 import { DEFAULT_IMPORT_PORTS } from '../shared/import-url.ts';
+import { type KeyEncryptionKeys, parseKeyEncryptionKeys } from '../shared/key-encryption-keys.ts';
 import {
   DAY_SECONDS,
   EDGE_BODY_LIMIT_BYTES,
@@ -11,6 +12,7 @@ import {
   TIB,
 } from '../shared/limits.ts';
 import { TargetLufs } from '../shared/loudness.ts';
+import { KeyRotationSegments } from '../shared/protection.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import { isWebhookSecret } from '../shared/standard-webhooks.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
@@ -73,6 +75,21 @@ const Config = z
       }
     }),
     TRANSCODER_SECRET: Secret,
+    /** What content keys are wrapped with, `kid:secret,kid:secret`; the first wraps. Absent: no protection. */
+    KEYS_KEK: z
+      .string()
+      .optional()
+      .transform((text, context): KeyEncryptionKeys | undefined => {
+        if (text === undefined || text === '') return undefined;
+        try {
+          return parseKeyEncryptionKeys(text);
+        } catch (error) {
+          context.addIssue({ code: 'custom', message: (error as Error).message });
+          return z.NEVER;
+        }
+      }),
+    /** Segments under one key of aes-128 for videos that do not say; one key for all where it is absent. */
+    KEY_ROTATION_SEGMENTS: z.coerce.number().pipe(KeyRotationSegments).optional(),
     R2_BUCKET_NAME: z.string(),
     /** R2's S3 API as transcoders and presigned clients reach it. Absent: no presigned uploads. */
     R2_S3_ENDPOINT: z.url().optional(),
@@ -159,6 +176,11 @@ const Config = z
       .regex(/^\d{1,5}(,\d{1,5})*$/, 'is a list of port numbers')
       .default(DEFAULT_IMPORT_PORTS.join(','))
       .transform((text) => text.split(',').map(Number)),
+    /** Seconds a webhook's receiver has for its answer, and what the waits between attempts are multiplied by. */
+    WEBHOOK_TIMEOUT_SECONDS: z.coerce.number().min(0.1).max(15).default(15),
+    WEBHOOK_DELAY_SCALE: z.coerce.number().min(0).max(1).default(1),
+    /** `on`: webhooks to this very machine, by http too. For a stack on one machine alone. */
+    WEBHOOK_ALLOW_LOOPBACK: z.enum(['on', 'off']).default('off'),
     /** `on`: URLs of this very machine, by http too. For tests of a stack on one machine alone. */
     IMPORT_ALLOW_LOOPBACK: z.enum(['on', 'off']).default('off'),
   })

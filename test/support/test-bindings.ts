@@ -2,6 +2,7 @@
 export const TEST_BINDINGS = {
   JWT_SECRET: 'test-jwt-secret-0123456789-0123456789',
   SIGNING_KEYS: 'k1:test-signing-secret-0123456789-012345',
+  KEYS_KEK: 'k1:dGVzdC1rZXktZW5jcnlwdGlvbi1rZXktMDEyMzQ1Njc',
   TRANSCODER_SECRET: 'test-transcoder-secret-0123456789-0123',
   R2_S3_ENDPOINT: 'http://127.0.0.1:8787/cdn-cgi/local/r2/s3',
   R2_ACCESS_KEY_ID: 'test-access-key',

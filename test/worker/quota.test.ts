@@ -97,7 +97,7 @@ describe('a quota', { timeout: 30_000 }, () => {
 
   it('is not touched by a request that is refused', async () => {
     const api = await apiUnder({ MAX_OPEN_UPLOADS: '1' });
-    for (const wrong of [{ sizeBytes: 0 }, { sizeBytes: -1 }, { video: { protection: 'cenc' } }]) {
+    for (const wrong of [{ sizeBytes: 0 }, { sizeBytes: -1 }, { video: { protection: 'drm' } }]) {
       expect((await begin(api, 100, wrong)).status).toBeGreaterThanOrEqual(400);
     }
     expect(await usageOf(env.DB, api.ownerId)).toEqual({ openUploads: 0, bytesToday: 0, storageBytes: 0 });

@@ -78,11 +78,15 @@ describe('creating an upload', () => {
     expect(await client.json(200, 'GET', `/v1/videos/${videoId}`)).toMatchObject({ title: 'passwd' });
   });
 
-  it('refuses protection it does not have', async () => {
+  it('refuses protection of what is public, and a rotation of what has one key', async () => {
     const client = await clientOf();
-    const of = (protection: string) => ({ json: { filename: 'a.mp4', sizeBytes: 5, video: { protection } } });
-    expect(await client.code('POST', '/v1/uploads', of('cenc'))).toBe('protection_not_available');
-    expect(await client.code('POST', '/v1/uploads', of('none'))).toBe('status 201');
+    const of = (video: object) =>
+      client.code('POST', '/v1/uploads', { json: { filename: 'a.mp4', sizeBytes: 5, video } });
+    expect(await of({ protection: 'cenc', visibility: 'public' })).toBe('protection_not_available');
+    expect(await of({ protection: 'cenc', visibility: 'private' })).toBe('status 201');
+    expect(await of({ protection: 'none', visibility: 'public' })).toBe('status 201');
+    expect(await of({ protection: 'cenc', keyRotationSegments: 10 })).toBe('invalid_request');
+    expect(await of({ protection: 'aes-128', keyRotationSegments: 10 })).toBe('status 201');
   });
 
   it('refuses a content id that another owner holds, not one’s own', async () => {

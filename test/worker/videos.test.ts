@@ -177,7 +177,7 @@ describe('transcoding again', () => {
       .first<{ seq: number; options: string; source_key: string; output_prefix: string }>();
     expect(job).toMatchObject({ seq: 2, output_prefix: `hls/videos/${videoId}/${again.jobId}/` });
     expect(await storedKeys(job!.source_key)).toEqual([job!.source_key]);
-    expect(JSON.parse(job!.options)).toEqual({ segmentSeconds: 4, preset: 'slow' });
+    expect(JSON.parse(job!.options)).toMatchObject({ segmentSeconds: 4, preset: 'slow' });
   });
 
   it('waits for the job before it, and of two requests at once one wins', async () => {
@@ -190,7 +190,7 @@ describe('transcoding again', () => {
     expect(await jobsOf(videoId)).toHaveLength(2);
   });
 
-  it('needs a source and an offered protection', async () => {
+  it('needs a source, and a private video to be protected', async () => {
     const client = await clientOf();
     const { videoId } = await create(client, 10);
     const path = `/v1/videos/${videoId}/transcode`;
@@ -198,10 +198,14 @@ describe('transcoding again', () => {
     const done = await uploaded(client);
     await endJob(done.jobId);
     const again = `/v1/videos/${done.videoId}/transcode`;
+    const visible = (visibility: string) =>
+      client.json(200, 'PATCH', `/v1/videos/${done.videoId}`, { json: { visibility } });
+    await visible('public');
     expect(await client.code('POST', again, { json: { protection: 'cenc' } })).toBe(
       'protection_not_available',
     );
-    expect(await client.code('POST', again, { json: { protection: 'none' } })).toBe('status 202');
+    await visible('private');
+    expect(await client.code('POST', again, { json: { protection: 'cenc' } })).toBe('status 202');
   });
 
   function endJob(jobId: string): Promise<unknown> {

@@ -13,6 +13,8 @@ export const LocalSecrets = z.object({
   signingKeys: z.string(),
   transcoderSecret: z.string().min(32),
   queueToken: z.string().min(32),
+  /** Absent in homes made before there was protection. */
+  keysKek: z.string().optional(),
 });
 export type LocalSecrets = z.infer<typeof LocalSecrets>;
 

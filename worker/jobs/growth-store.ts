@@ -1,4 +1,5 @@
 // SQL of what may be watched while it is being made.
+import type { Protection } from '../../shared/protection.ts';
 import type { JobState, VideoState } from '../../shared/states.ts';
 import type { GrowthTask, Shown } from './growth-rule.ts';
 
@@ -18,6 +19,7 @@ export type GrowingJob = {
   videoId: string;
   videoState: VideoState;
   outputPrefix: string;
+  protection: Protection | null;
   /** PlanSummary as stored; null until there is one. */
   plan: string | null;
   /** D1's clock, Unix seconds. */
@@ -47,7 +49,7 @@ export async function growingJob(
     db
       .prepare(
         `SELECT j.state, j.video_id AS videoId, v.state AS videoState, j.output_prefix AS outputPrefix, j.plan,
-           unixepoch() AS now
+           j.options ->> '$.protection' AS protection, unixepoch() AS now
          FROM jobs j JOIN videos v ON v.id = j.video_id WHERE j.id = ?`,
       )
       .bind(jobId),

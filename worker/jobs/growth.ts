@@ -76,7 +76,8 @@ export async function growJob(jobId: string, { db, config, log }: Sources): Prom
     );
   }
   const segmentSeconds = summary.segmentFrames / summary.frameRate;
-  if (!early && canAnnounceEarly(tasks, job.now, segmentSeconds)) {
+  // What grows is HLS, and Common Encryption has none: such a video is to be watched when its MPD is there.
+  if (!early && job.protection !== 'cenc' && canAnnounceEarly(tasks, job.now, segmentSeconds)) {
     const speed = encodingSpeed(tasks, job.now, segmentSeconds);
     await tell('early', job.outputPrefix, earlyPrefix(tasks), speed, segmentSeconds);
   }

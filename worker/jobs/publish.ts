@@ -39,7 +39,7 @@ export async function publishJob(
     db
       .prepare(
         `UPDATE videos SET state = 'ready', published_job = j.id, published_seq = j.seq, output_prefix = j.output_prefix,
-           presentation = ?, manifest_revision = ?, ready_at = coalesce(videos.ready_at, unixepoch()), error_code = NULL, error_detail = NULL
+           protection = coalesce(j.options ->> '$.protection', 'none'), presentation = ?, manifest_revision = ?, ready_at = coalesce(videos.ready_at, unixepoch()), error_code = NULL, error_detail = NULL
          FROM jobs j
          WHERE j.id = ? AND videos.id = j.video_id AND videos.state <> 'deleting' AND videos.published_seq < j.seq
            AND ${isPublished}`,

@@ -97,6 +97,7 @@ async function removeOne(env: Env, row: StaleRow): Promise<boolean> {
   if (!(await deletePrefix(env.MEDIA, prefix, LISTS_PER_PREFIX))) return false;
   await env.DB.batch([
     env.DB.prepare('DELETE FROM growths WHERE prefix = ?').bind(prefix),
+    env.DB.prepare(`DELETE FROM content_keys WHERE job_id = ? AND ? = 'ladder'`).bind(jobId, part),
     env.DB.prepare('DELETE FROM stale_generations WHERE job_id = ? AND part = ?').bind(jobId, part),
   ]);
   return true;

@@ -3,6 +3,7 @@
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
+import { rewrapKeys } from '../keys/store.ts';
 import { refuseUnserved } from './encoders.ts';
 import { growWaitingJobs } from './growth.ts';
 import { newToken } from './guard.ts';
@@ -33,6 +34,8 @@ export async function sweep(env: Env, log: Log): Promise<void> {
   const playable = await growWaitingJobs({ db: env.DB, config: configOf(env), log });
   const removed = await removeStaleGenerations(env, log);
   await reviseStaleManifests(env, log);
+  const rewrapped = await rewrapKeys(env.DB, configOf(env).KEYS_KEK ?? []);
+  if (rewrapped > 0) log.info('keys.rewrapped', { rewrapped });
   const news = new Set([...reaped.map((task) => task.jobId), ...refused, ...playable]);
   await Promise.all([...news].map((jobId) => announceJob(env, jobId, log)));
   if (reaped.length + reticketed + sent + pruned + removed > 0) {

@@ -21,6 +21,7 @@ import {
 } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { PlannedInstant } from '../../shared/plan-instant.ts';
+import type { PlannedProtection } from '../../shared/protection.ts';
 import { toHex } from '../../shared/sign.ts';
 import { instantTargetSeconds, targetSeconds } from '../../shared/target-duration.ts';
 import { type GrowthView, viewGrowth } from '../jobs/growth.ts';
@@ -105,11 +106,11 @@ async function earlyText(
   }
   const target = targetSeconds(plan);
   const rendition = plan.renditions.find((one) => playlistName(videoStem(one.name)) === name);
-  if (rendition) return listText(plannedVideo(plan, rendition.name), view, target);
+  if (rendition) return listText(plannedVideo(plan, rendition.name), view, target, plan.protection);
   const track = plan.audio.findIndex((one) => playlistName(audioStem(one.name)) === name);
   if (track === -1) return undefined;
   if (view.finishedAudio.has(track) || view.shown === Number.POSITIVE_INFINITY) {
-    return listText(await audioTimeline(bucket, view.jobId, track), view, target);
+    return listText(await audioTimeline(bucket, view.jobId, track), view, target, plan.protection);
   }
   const stem = audioStem(plan.audio[track]!.name);
   const { timescale, hiddenTicks, frameTicks } = await initOf(bucket, prefix, stem);
@@ -117,7 +118,8 @@ async function earlyText(
   const clock = { timescale, hiddenTicks, frameTicks };
   // Not done, so there is more than is shown, and whatever is shown was cut where the plan says.
   const timeline = cutAudio(plan, plan.audio[track]!.name, clock, view.shown);
-  return growingPlaylist(timeline, { shown: view.shown, isEnded: view.isEnded, targetSeconds: target });
+  const state = { shown: view.shown, isEnded: view.isEnded, targetSeconds: target };
+  return growingPlaylist(timeline, state, plan.protection);
 }
 
 function instantText(
@@ -138,9 +140,14 @@ function instantText(
 }
 
 /** A track all of whose segments are shown has ended, whatever the others do. */
-function listText(track: GrowingTimeline, view: GrowthView, target: number): string {
+function listText(
+  track: GrowingTimeline,
+  view: GrowthView,
+  target: number,
+  protection?: PlannedProtection,
+): string {
   const isEnded = view.isEnded || view.shown >= track.segments.length;
-  return growingPlaylist(track, { shown: view.shown, isEnded, targetSeconds: target });
+  return growingPlaylist(track, { shown: view.shown, isEnded, targetSeconds: target }, protection);
 }
 
 async function textObject(name: string, text: string, nowMs: number): Promise<MediaObject> {

@@ -1,18 +1,19 @@
 // Media by path token: /p/{token}/{objectKey}. The token is judged before any byte, cached or stored, is
 // looked for, and no request here waits for D1.
 import { type Context, Hono } from 'hono';
+import { withLicenseUrl } from '../../shared/dash-protection.ts';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS } from '../../shared/limits.ts';
-import { verifyPlayToken } from '../../shared/sign.ts';
+import { keyNumberIn } from '../../shared/object-keys.ts';
 import type { AppEnv } from '../http/context.ts';
+import { admit } from './admission.ts';
 import { evaluatePreconditions, isRangeCurrent } from './conditional.ts';
+import { contentKeyAnswer } from './content-key.ts';
 import { type MediaObject, openMedia } from './edge-cache.ts';
 import { type GrowingSources, isKnownToGrow, openGrowing } from './growing.ts';
-import { isMediaName, isPlaylistName, nameUnder, splitMediaPath } from './path.ts';
-import { isInPlace } from './place.ts';
-import { isWithinCap, listsRungs, withoutHigherRungs } from './quality-cap.ts';
+import { isMediaName, isPlaylistName, type MediaPath, nameUnder, splitMediaPath } from './path.ts';
+import { isMpd, isWithinCap, listsRungs, withoutHigherRungs } from './quality-cap.ts';
 import { type ByteRange, contentRange, parseRange } from './range.ts';
-import { isRevoked } from './revocations.ts';
 
 const METHODS = 'GET, HEAD, OPTIONS';
 
@@ -58,16 +59,14 @@ async function answerMedia(c: Context<AppEnv>): Promise<Response> {
   const path = splitMediaPath(new URL(c.req.url).pathname);
   if (!path) throw new AppError('not_found');
   const nowMs = Date.now();
-  const claims = await verifyPlayToken(path.token, c.var.config.SIGNING_KEYS, Math.floor(nowMs / 1000));
+  const claims = await admit(c, path.token, nowMs);
   const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
-  if (isRevoked(claims.sid, { db: c.env.DB, log: c.var.log, nowMs, waitUntil })) {
-    throw new AppError('playback_session_revoked');
-  }
-  if (!isInPlace(claims, c.req.raw)) throw new AppError('playback_token_elsewhere');
   const name = nameUnder(claims.pfx, path.key);
   if (name === undefined || !isWithinCap(name, claims.maxHeight))
     throw new AppError('playback_outside_token');
   if (!isMediaName(name)) throw new AppError('not_found');
+  const keyNumber = keyNumberIn(name);
+  if (keyNumber !== undefined) return await contentKeyAnswer(c, claims.pfx, keyNumber);
 
   const media = isPlaylistName(name)
     ? await openPlaylist(claims.pfx, name, {
@@ -75,8 +74,9 @@ async function answerMedia(c: Context<AppEnv>): Promise<Response> {
         ...{ nowMs, waitUntil },
       })
     : await openMedia(path.key, { bucket: c.env.MEDIA, cache: caches.default, waitUntil });
-  const isFiltered = claims.maxHeight !== undefined && listsRungs(name);
-  return await respond(c.req.raw, isFiltered ? await capped(media, name, claims.maxHeight!) : media);
+  const cap = claims.maxHeight;
+  const isTailored = listsRungs(name) && (cap !== undefined || isMpd(name));
+  return await respond(c.req.raw, isTailored ? await tailored(c, path, cap, media) : media);
 }
 
 /** The finished list where there is one; else the one that grows. Only lists that grow are looked up in D1. */
@@ -130,15 +130,23 @@ async function rangeOf(request: Request, media: MediaObject): Promise<ByteRange 
   return range === 'whole' ? undefined : range;
 }
 
-/** The manifest as a capped token sees it: another representation, so another etag. */
-async function capped(media: MediaObject, name: string, maxRung: number): Promise<MediaObject> {
-  const manifest = await new Response(await media.body()).text();
-  const bytes = new TextEncoder().encode(withoutHigherRungs(name, manifest, maxRung));
+/**
+ * A manifest as this token sees it: without the rungs above its cap, and with its licence's URL. Another
+ * representation has another etag.
+ */
+async function tailored(c: Context<AppEnv>, path: MediaPath, cap: number | undefined, media: MediaObject) {
+  const stored = await new Response(await media.body()).text();
+  const isCapped = cap !== undefined;
+  const listed = isCapped ? withoutHigherRungs(path.key, stored, cap) : stored;
+  const manifest = withLicenseUrl(listed, `${new URL(c.req.url).origin}/p/${path.token}/license`);
+  const marks = [...(isCapped ? [`-${cap}p`] : []), ...(manifest === listed ? [] : ['-l'])].join('');
+  const bytes = new TextEncoder().encode(manifest);
   return {
     ...media,
     sizeBytes: bytes.byteLength,
-    etag: media.etag.replace(/"$/, `-${maxRung}p"`),
-    body: async (range) => (range ? bytes.subarray(range.offset, range.offset + range.length) : bytes),
+    etag: media.etag.replace(/"$/, `${marks}"`),
+    body: async (range?: ByteRange) =>
+      range ? bytes.subarray(range.offset, range.offset + range.length) : bytes,
     discard: async () => {},
   };
 }

@@ -3,6 +3,7 @@
 import {
   CHAPTERS,
   DASH_MANIFEST,
+  keyNumberIn,
   MASTER_PLAYLIST,
   POSTER,
   PREVIEW,
@@ -46,7 +47,8 @@ const REVISED_MANIFEST = /^(?:master_r[1-9]\d{0,8}\.m3u8|manifest_r[1-9]\d{0,8}\
 export function isMediaName(name: string): boolean {
   return (
     [TRACK_FILE, PICTURE_FILE, TEXT_FILE, REVISED_MANIFEST].some((form) => form.test(name)) ||
-    FIXED_NAMES.has(name)
+    FIXED_NAMES.has(name) ||
+    keyNumberIn(name) !== undefined
   );
 }
 

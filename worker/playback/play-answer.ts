@@ -1,9 +1,20 @@
 // A session's token, and the URLs it opens.
 import type { Context } from 'hono';
-import { CHAPTERS, dashName, masterName, POSTER, PREVIEW, STORYBOARD } from '../../shared/object-keys.ts';
+import {
+  CHAPTERS,
+  dashName,
+  jobOfPrefix,
+  masterName,
+  POSTER,
+  PREVIEW,
+  STORYBOARD,
+} from '../../shared/object-keys.ts';
 import type { PlayAnswer } from '../../shared/play-api.ts';
+import { manifestsOf } from '../../shared/protection.ts';
 import { type PlayClaims, signToken } from '../../shared/sign.ts';
 import type { AppEnv } from '../http/context.ts';
+import { schemeOf } from '../keys/store.ts';
+import { DEVICE_HEADER } from './license-routes.ts';
 import type { Playable } from './playable.ts';
 
 export type Grant = Omit<Playable, 'durationSeconds'> & {
@@ -14,6 +25,8 @@ export type Grant = Omit<Playable, 'durationSeconds'> & {
   /** Unix seconds. */
   notBefore: number;
   expiresAt: number;
+  /** The session's, which its licences are bound to. */
+  deviceId?: string | null | undefined;
 };
 
 export async function playAnswer(c: Context<AppEnv>, grant: Grant): Promise<PlayAnswer> {
@@ -28,18 +41,27 @@ export async function playAnswer(c: Context<AppEnv>, grant: Grant): Promise<Play
     ...(grant.network === undefined ? {} : { ip: grant.network }),
   };
   const token = await signToken('play', claims, c.var.config.SIGNING_KEYS);
-  const base = `${new URL(c.req.url).origin}/p/${token}/${grant.outputPrefix}`;
+  const root = `${new URL(c.req.url).origin}/p/${token}/`;
+  const base = root + grant.outputPrefix;
+  const scheme = await schemeOf(c.env.DB, jobOfPrefix(grant.outputPrefix));
+  const offered = manifestsOf(scheme);
   c.header('Cache-Control', 'no-store');
   return {
     sessionId: grant.id,
-    hls: base + masterName(grant.manifestRevision),
-    ...(grant.isFinished ? { dash: base + dashName(grant.manifestRevision) } : {}),
+    ...(offered.hls ? { hls: base + masterName(grant.manifestRevision) } : {}),
+    ...(grant.isFinished && offered.dash ? { dash: base + dashName(grant.manifestRevision) } : {}),
     ...(grant.hasPoster ? { poster: base + POSTER } : {}),
     ...(grant.hasStoryboard ? { storyboard: base + STORYBOARD } : {}),
     ...(grant.hasPreview ? { preview: base + PREVIEW } : {}),
     ...(grant.hasChapters ? { chapters: base + CHAPTERS } : {}),
+    ...(scheme === 'cenc' ? { drm: clearKey(`${root}license`, grant.deviceId) } : {}),
     expiresAt: timestamp(grant.expiresAt),
   };
+}
+
+function clearKey(licenseUrl: string, deviceId: Grant['deviceId']): PlayAnswer['drm'] {
+  const headers: Record<string, string> = deviceId ? { [DEVICE_HEADER]: deviceId } : {};
+  return { scheme: 'cenc', keySystem: 'org.w3.clearkey', licenseUrl, headers };
 }
 
 export function timestamp(unixSeconds: number): string {

@@ -33,7 +33,7 @@ export function withoutHigherRungs(name: string, manifest: string, maxRung: numb
   return isMpd(name) ? filterMpd(manifest, maxRung) : filterMaster(manifest, maxRung);
 }
 
-function isMpd(name: string): boolean {
+export function isMpd(name: string): boolean {
   return name.endsWith('.mpd');
 }
 

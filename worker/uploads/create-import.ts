@@ -7,6 +7,7 @@ import type { Config, Env } from '../env.ts';
 import type { Caller } from '../http/context.ts';
 import { createImportStatements, type ImportOrigin } from '../jobs/imports.ts';
 import { planOptionsOf } from '../jobs/plan-options.ts';
+import { refuseProtection } from '../keys/offer.ts';
 import { headObject } from '../r2.ts';
 import { refuseTakenContentId } from './create.ts';
 import { insertUpload } from './insert.ts';
@@ -23,11 +24,7 @@ export async function createImport(
   jobId: string = crypto.randomUUID(),
 ): Promise<CreatedImport> {
   const { video, sha256 } = input;
-  if (video.protection !== undefined && video.protection !== 'none') {
-    throw new AppError('protection_not_available', {
-      detail: `Protection ${video.protection} is not offered here.`,
-    });
-  }
+  refuseProtection(config, video);
   const { origin, filename } = await originOf(env, config, caller, input);
   await refuseTakenContentId(env.DB, caller.ownerId, input);
 

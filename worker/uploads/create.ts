@@ -11,6 +11,7 @@ import {
 import { sourceKey } from '../../shared/object-keys.ts';
 import type { Config, Env } from '../env.ts';
 import type { Caller } from '../http/context.ts';
+import { refuseProtection } from '../keys/offer.ts';
 import { abortMultipart, withR2Retries } from '../r2.ts';
 import { insertUpload, wantedBy } from './insert.ts';
 import { isPresignConfigured, presignParts } from './presign.ts';
@@ -94,11 +95,7 @@ function refuseImpossible(input: NewFile, method: UploadMethod, config: Config):
       detail: `Method ${method} takes up to ${Math.floor(limitBytes / MIB)} MiB here.`,
     });
   }
-  if (video.protection !== undefined && video.protection !== 'none') {
-    throw new AppError('protection_not_available', {
-      detail: `Protection ${video.protection} is not offered here.`,
-    });
-  }
+  refuseProtection(config, video);
 }
 
 export async function refuseTakenContentId(

@@ -63,7 +63,9 @@ function videoStatement(db: D1Database, limits: QuotaLimits, upload: NewUpload):
   const { video } = upload;
   const room = hasRoom(limits, upload.ownerId, wantedBy(upload));
   const { ladder, segmentSeconds, preset, encoder } = video;
-  const options = { ladder, segmentSeconds, preset, encoder, loudness: video.loudness };
+  const { protection, keyRotationSegments } = video;
+  const made = { ladder, segmentSeconds, preset, encoder, loudness: video.loudness };
+  const options = { ...made, protection, keyRotationSegments };
   return db
     .prepare(
       `INSERT INTO videos (id, owner_id, title, kind, content_id, visibility, protection, regions, tags, options, state)

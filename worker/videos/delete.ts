@@ -137,6 +137,7 @@ function removeStatements(db: D1Database, videoId: string): D1PreparedStatement[
     'DELETE FROM tasks WHERE job_id IN (SELECT id FROM jobs WHERE video_id = ?)',
     'DELETE FROM stale_generations WHERE job_id IN (SELECT id FROM jobs WHERE video_id = ?)',
     'DELETE FROM growths WHERE video_id = ?',
+    'DELETE FROM content_keys WHERE job_id IN (SELECT id FROM jobs WHERE video_id = ?)',
     'DELETE FROM jobs WHERE video_id = ?',
     `DELETE FROM videos WHERE id = ? AND state = 'deleting'`,
   ].map((sql) => db.prepare(sql).bind(videoId));

@@ -84,15 +84,17 @@ export async function updateVideo(
     .prepare(
       `UPDATE videos SET title = coalesce(?, title), visibility = coalesce(?, visibility),
          regions = coalesce(?, regions), tags = coalesce(?, tags)
-       WHERE id = ? AND owner_id = ? AND state <> 'deleting' RETURNING *`,
+       WHERE id = ? AND owner_id = ? AND state <> 'deleting' AND (protection = 'none' OR ? IS NOT 'public')
+       RETURNING *`,
     )
     .bind(
       ...[patch.title ?? null, patch.visibility ?? null, json(patch.regions), json(patch.tags)],
-      ...[id, ownerId],
+      ...[id, ownerId, patch.visibility ?? null],
     )
     .first<VideoRow>();
-  if (!row) throw noSuchVideo();
-  return row;
+  if (row) return row;
+  await videoOf(db, id, ownerId);
+  throw new AppError('protection_not_available', { detail: 'A protected video cannot be public.' });
 }
 
 /** The name the source had on its owner's machine. */

@@ -5,6 +5,7 @@ import { generationPrefix } from '../../shared/object-keys.ts';
 import type { Config } from '../env.ts';
 import { createJobStatements, isFreeFor } from '../jobs/create.ts';
 import { planOptionsOf } from '../jobs/plan-options.ts';
+import { refuseProtection } from '../keys/offer.ts';
 import { type VideoRow, videoOf } from './store.ts';
 
 /**
@@ -17,12 +18,10 @@ export async function transcodeAgain(
   request: TranscodeRequest,
   jobId: string,
 ): Promise<void> {
-  const { protection, ...choices } = request;
-  if (protection !== undefined && protection !== 'none') {
-    throw new AppError('protection_not_available', {
-      detail: `Protection ${protection} is not offered here.`,
-    });
-  }
+  const options = planOptionsOf(config, video.options, request);
+  const { visibility } = video;
+  const { protection } = options;
+  refuseProtection(config, { protection, visibility, keyRotationSegments: request.keyRotationSegments });
   if (!video.source_key || !video.source_etag || video.source_bytes === null) {
     throw new AppError('video_busy', { detail: 'The video has no stored source.' });
   }
@@ -30,7 +29,7 @@ export async function transcodeAgain(
     jobId,
     videoId: video.id,
     ownerId: video.owner_id,
-    options: planOptionsOf(config, video.options, choices),
+    options,
     source: {
       key: video.source_key,
       etag: video.source_etag,
