@@ -85,9 +85,11 @@ const RULES: readonly Rule[] = [
   {
     code: 'rotation',
     check: ({ video }) =>
-      video.rotationDegrees === 0
+      video.rotationDegrees === 0 && !video.isMirrored
         ? undefined
-        : `The picture must be turned by ${video.rotationDegrees} degrees.`,
+        : video.isMirrored
+          ? 'The picture must be mirrored.'
+          : `The picture must be turned by ${video.rotationDegrees} degrees.`,
   },
   {
     code: 'pixel_shape',

@@ -70,7 +70,9 @@ export const Plan = z.object({
     /** Size of the pictures as they are coded; a recording may change it on the way. */
     codedWidth: z.int(),
     codedHeight: z.int(),
-    isRotated: z.boolean(),
+    /** Clockwise turn of the coded pictures, after they are mirrored left to right where they are to be. */
+    rotationDegrees: z.int(),
+    isMirrored: z.boolean(),
     isInterlaced: z.boolean(),
     isHdr: z.boolean(),
     /** What the container's own clock shows at the source's time zero. */

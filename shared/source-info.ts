@@ -15,6 +15,8 @@ export const SourceVideo = z.object({
   sar: Rational,
   /** Clockwise turn a player must apply. */
   rotationDegrees: z.union([z.literal(0), z.literal(90), z.literal(180), z.literal(270)]),
+  /** Shown mirrored left to right, before it is turned. */
+  isMirrored: z.boolean().optional(),
   pixelFormat: z.string(),
   /** Colour tags in ffprobe's names, absent where the file has none. */
   colorPrimaries: z.string().optional(),

@@ -55,6 +55,7 @@ export function videoProperties(stream: StreamFacts): Omit<SourceVideo, keyof Ti
     codedHeight: Math.max(0, Math.trunc(stream.height)),
     sar: stream.sar ?? { num: 1, den: 1 },
     rotationDegrees: stream.rotationDegrees,
+    ...(stream.isMirrored && { isMirrored: true }),
     pixelFormat: stream.pixelFormat ?? 'unknown',
     ...(stream.colorPrimaries ? { colorPrimaries: stream.colorPrimaries } : {}),
     ...(stream.colorTransfer ? { colorTransfer: stream.colorTransfer } : {}),

@@ -2,7 +2,7 @@
 import { aacFacts, pictureFacts, pictureSize } from './codec-configuration.ts';
 import { ISO_CODECS, OBJECT_TYPE_CODECS, TRANSFER_NAMES } from './codec-names.ts';
 import { boxAt, fourCc, type IsoBox, type IsoIndex, type IsoTrack } from './iso-boxes.ts';
-import { quarterTurn, type StreamFacts } from './stream-facts.ts';
+import { orientationOf, type StreamFacts } from './stream-facts.ts';
 
 /** Streams in the order and with the numbers ffmpeg gives them. Broken boxes tell nothing. */
 export function isoStreams(index: IsoIndex): StreamFacts[] {
@@ -83,7 +83,7 @@ function codecOf(type: string, esds: DataView | undefined): string | undefined {
 }
 
 type HeaderFacts = {
-  facts: Pick<StreamFacts, 'rotationDegrees' | 'isDefault'>;
+  facts: Pick<StreamFacts, 'rotationDegrees' | 'isMirrored' | 'isDefault'>;
   /** As the track header wants the picture shown, unturned. */
   shown: { width: number; height: number };
   /** Scales of the matrix. */
@@ -98,19 +98,19 @@ function headerFacts(track: IsoTrack, index: IsoIndex): HeaderFacts {
   const mvhd = index.boxes.find(({ type }) => type === 'mvhd')?.body;
   const own = matrixAt(tkhd, { short: 40, long: 52 });
   const movie = matrixAt(mvhd, { short: 36, long: 48 });
-  const [a, b, c, d] = [
+  const matrix = [
     own[0] * movie[0] + own[1] * movie[2],
     own[0] * movie[1] + own[1] * movie[3],
     own[2] * movie[0] + own[3] * movie[2],
     own[2] * movie[1] + own[3] * movie[3],
-  ];
+  ] as const;
+  const [a, b, c, d] = matrix;
   const scale = { x: Math.hypot(a, c), y: Math.hypot(b, d) };
-  const degrees = scale.x > 0 && scale.y > 0 ? (Math.atan2(b / scale.y, a / scale.x) * 180) / Math.PI : 0;
   const sizeAt = tkhd?.getUint8(0) === 1 ? 88 : 76;
   const hasSize = tkhd !== undefined && tkhd.byteLength >= sizeAt + 8;
   return {
     facts: {
-      rotationDegrees: quarterTurn(degrees),
+      ...orientationOf(matrix),
       isDefault: tkhd !== undefined && (tkhd.getUint8(3) & 1) === 1,
     },
     shown: hasSize

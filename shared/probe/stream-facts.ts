@@ -21,6 +21,8 @@ export type StreamFacts = {
   sar?: Rational;
   /** Clockwise turn a player must apply. */
   rotationDegrees: 0 | 90 | 180 | 270;
+  /** Shown mirrored left to right, before it is turned. */
+  isMirrored?: boolean;
   pixelFormat?: string;
   /** Colour tags in ffprobe's names. */
   colorPrimaries?: string;
@@ -38,6 +40,18 @@ export type StreamFacts = {
   /** Cover art, chapter pictures. */
   isStill: boolean;
 };
+
+/** What a transformation matrix (x' = ax + cy, y' = bx + dy, y downwards) does to a picture. */
+export function orientationOf([a, b, c, d]: readonly [number, number, number, number]): Pick<
+  StreamFacts,
+  'rotationDegrees' | 'isMirrored'
+> {
+  const isMirrored = a * d - b * c < 0;
+  const scale = { x: Math.hypot(a, c) || 1, y: Math.hypot(b, d) || 1 };
+  const sign = isMirrored ? -1 : 1;
+  const degrees = (Math.atan2((sign * b) / scale.y, (sign * a) / scale.x) * 180) / Math.PI;
+  return { rotationDegrees: quarterTurn(degrees), ...(isMirrored && { isMirrored }) };
+}
 
 /** The nearest quarter turn, clockwise. */
 export function quarterTurn(clockwiseDegrees: number): StreamFacts['rotationDegrees'] {

@@ -143,12 +143,16 @@ test('every rung says what its colours mean, by the plan alone', () => {
   expect(filterGraph).toContain('in_color_matrix=bt601:out_color_matrix=bt601');
 });
 
-test('the filter graph outlives a change of picture size, except where ffmpeg turns the picture', () => {
+test('the filter graph outlives a change of picture size, and turns pictures of one size itself', () => {
   const upright = chunk(plan(), 0, 180);
   expect(optionOf(upright.inputs[0]!.options, '-reinit_filter')).toBe('0');
+  expect(upright.inputs[0]!.options).toContain('-noautorotate');
+  expect(upright.filterGraph).not.toMatch(/transpose|flip/);
   const turned = chunk(plan({ rotationDegrees: 90, isInterlaced: true }), 0, 180);
-  expect(turned.inputs[0]!.options).not.toContain('-reinit_filter');
-  expect(turned.filterGraph).toMatch(/^\[0:1]bwdif=/);
+  expect(optionOf(turned.inputs[0]!.options, '-reinit_filter')).toBe('0');
+  expect(turned.filterGraph).toMatch(/^\[0:1]scale=1280:720,bwdif=[^,]+,transpose=clock,/);
+  const mirrored = chunk(plan({ rotationDegrees: 270, isMirrored: true }), 0, 180);
+  expect(mirrored.filterGraph).toMatch(/^\[0:1]scale=1280:720,hflip,transpose=cclock,/);
 });
 
 describe('the time axis', () => {

@@ -8,7 +8,7 @@ import { tilesWithin } from '../../shared/plan-thumbnails.ts';
 import { frameSeconds, framesPerSecond } from '../../shared/timeline.ts';
 import { DECODER_ALLOWLIST } from './allowlist.ts';
 import { encoderOptions } from './encoder-options.ts';
-import { chunkFilterGraph, keepsItsGraph } from './filters.ts';
+import { chunkFilterGraph } from './filters.ts';
 import type { FfmpegCommand } from './run.ts';
 
 export type Input = { url: string; threads: number };
@@ -81,16 +81,18 @@ export function chunkCommand(
   };
 }
 
+/**
+ * Broadcasts and browser recordings change their picture size on the way. ffmpeg would build the graph anew, and the
+ * new `fps` would count from the chunk's start again; kept as it is, its scaler takes pictures of any size.
+ */
+const KEEPS_ITS_GRAPH = ['-reinit_filter', '0'];
+
 /** The source, sought to a little before a run of frames. */
 export function runInput(plan: Plan, input: Input, run: FrameRun): FfmpegCommand['inputs'][number] {
   const seekSeconds = frameSeconds(run.firstFrame, plan.fps) - SEEK_MARGIN_SECONDS;
   const seek =
     plan.source.isSeekable && seekSeconds > 0 ? ['-noaccurate_seek', '-ss', seconds(seekSeconds)] : [];
-  return sourceInput(plan, input, [
-    ...(keepsItsGraph(plan) ? ['-reinit_filter', '0'] : []),
-    ...sourceTimeAxis(plan),
-    ...seek,
-  ]);
+  return sourceInput(plan, input, [...KEEPS_ITS_GRAPH, ...sourceTimeAxis(plan), ...seek]);
 }
 
 /** Where the frame grid of a run begins, and what is to be held at the end of the film. */
@@ -167,6 +169,8 @@ export function sourceInput(
       ...GLOBAL_OPTIONS,
       ...['-filter_complex_threads', String(threads)],
       ...inputOptions({ url, demuxer: plan.source.demuxer }),
+      // Its code does not expect pictures that change their size; see `upright` in filters.ts.
+      '-noautorotate',
       ...['-threads', String(threads)],
       ...options,
     ],

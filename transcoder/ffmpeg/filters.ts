@@ -1,4 +1,4 @@
-// Filter graphs: from the decoder's frames to what each output shows. ffmpeg has already applied the rotation.
+// Filter graphs: from the decoder's frames to what each output shows.
 import type { Plan } from '../../shared/plan.ts';
 
 const POSTER_LONG_SIDE_PIXELS = 1280;
@@ -18,7 +18,7 @@ export function chunkFilterGraph(
   const top = plan.renditions.length - 1;
   const largest = plan.renditions[top]!;
   const source = [
-    ...deinterlace(plan),
+    ...upright(plan),
     // In the track's own ticks every frame time of the grid is a whole number, so the fps filter rounds a
     // source frame the same way wherever its chunk begins.
     `settb=1/${plan.timescale}`,
@@ -45,7 +45,7 @@ export function posterFilters(plan: Plan, skipsBlack: boolean): string[] {
   const factor = Math.min(1, POSTER_LONG_SIDE_PIXELS / Math.max(width, height));
   const even = (side: number) => Math.max(2, 2 * Math.round((side * factor) / 2));
   return [
-    ...deinterlace(plan),
+    ...upright(plan),
     ...shape(plan, { width: even(width), height: even(height) }),
     // 98 % of the pixels darker than 32 of 255 is a black picture, as `blackframe` defines it.
     ...(skipsBlack
@@ -58,15 +58,6 @@ export function posterFilters(plan: Plan, skipsBlack: boolean): string[] {
     `scale=${toJpegColors(plan)}`,
     'format=yuvj420p',
   ];
-}
-
-/**
- * Broadcasts and browser recordings change their picture size on the way. ffmpeg would build the graph anew, and the
- * new `fps` would count from the chunk's start again; kept as it is, its scaler takes pictures of any size. Only not
- * where ffmpeg turns the picture before our first filter, with code that does not expect another size.
- */
-export function keepsItsGraph(plan: Plan): boolean {
-  return !plan.source.isRotated;
 }
 
 /** Ends rung `index`: its output, and the feed of what is below, a rung or the tiles, where there is anything. */
@@ -96,13 +87,22 @@ function toJpegColors(plan: Plan): string {
   return `in_color_matrix=${scalerMatrix(plan)}:out_color_matrix=bt601:out_range=pc`;
 }
 
-function deinterlace(plan: Plan): string[] {
-  const { codedWidth, codedHeight, isInterlaced } = plan.source;
-  if (!isInterlaced) return [];
-  // The deinterlacer looks at neighbours, which must be of one size; pictures that are pass the scaler untouched.
-  const oneSize = keepsItsGraph(plan) ? [`scale=${codedWidth}:${codedHeight}`] : [];
-  return [...oneSize, 'bwdif=mode=send_frame:deint=interlaced'];
+/** Whole pictures, the right way up. What works on them takes pictures of one size alone, hence the scaler. */
+function upright(plan: Plan): string[] {
+  const { codedWidth, codedHeight, isInterlaced, isMirrored, rotationDegrees } = plan.source;
+  const filters = [
+    ...(isInterlaced ? ['bwdif=mode=send_frame:deint=interlaced'] : []),
+    ...(isMirrored ? ['hflip'] : []),
+    ...(TURNS[rotationDegrees] ?? []),
+  ];
+  return filters.length > 0 ? [`scale=${codedWidth}:${codedHeight}`, ...filters] : [];
 }
+
+const TURNS: Record<number, string[]> = {
+  90: ['transpose=clock'],
+  180: ['hflip', 'vflip'],
+  270: ['transpose=cclock'],
+};
 
 /** To the given size in square pixels, limited range, 8 bits, SDR. */
 function shape(plan: Plan, size: { width: number; height: number }): string[] {

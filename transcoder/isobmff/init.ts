@@ -1,4 +1,4 @@
-// Init segments (ftyp + moov of one track): what they say, and the one change made to them.
+// Init segments (ftyp + moov of one track): what they say, and the changes made to them.
 import { createHash } from 'node:crypto';
 import type { InitFacts } from '../../shared/messages.ts';
 import {
@@ -72,6 +72,18 @@ export function withSingleEdit(init: Uint8Array, hiddenTicks: number): Uint8Arra
     ...childrenOf(init, moov).map((box) => (box.start === trak.start ? newTrak : bytesOf(init, box))),
   );
   return Buffer.concat([init.subarray(0, moov.start), newMoov, init.subarray(moov.end)]);
+}
+
+const IDENTITY_MATRIX = words(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);
+
+/** The same init segment for pictures that are shown as they are: ffmpeg copies the source's matrix into it. */
+export function withUprightMatrix(init: Uint8Array): Uint8Array {
+  const tkhd = requireBox(init, 'moov/trak/tkhd');
+  const matrixAt = tkhd.bodyStart + (init[tkhd.bodyStart] === 1 ? 52 : 40);
+  if (matrixAt + IDENTITY_MATRIX.length > tkhd.end) throw malformed('The track header ends too early.');
+  const upright = init.slice();
+  upright.set(IDENTITY_MATRIX, matrixAt);
+  return upright;
 }
 
 /** Of an mvhd or mdhd. */

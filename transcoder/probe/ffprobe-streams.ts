@@ -1,7 +1,7 @@
 // What ffprobe prints with `-of json -show_format -show_streams -show_chapters`, as far as we read it. Numbers come as text.
 import { z } from 'zod';
 import type { AudioPurpose } from '../../shared/manifest-tracks.ts';
-import { quarterTurn, type StreamFacts } from '../../shared/probe/stream-facts.ts';
+import { orientationOf, quarterTurn, type StreamFacts } from '../../shared/probe/stream-facts.ts';
 import type { Rational } from '../../shared/timeline.ts';
 
 const SecondsText = z
@@ -34,7 +34,7 @@ export const ProbedStream = z.object({
   disposition: z.record(z.string(), z.number()).default({}),
   tags: z.record(z.string(), z.string()).default({}),
   side_data_list: z
-    .array(z.looseObject({ side_data_type: z.string().optional(), rotation: z.number().optional() }))
+    .array(z.looseObject({ displaymatrix: z.string().optional(), rotation: z.number().optional() }))
     .default([]),
 });
 export type ProbedStream = z.infer<typeof ProbedStream>;
@@ -68,7 +68,7 @@ export function streamFacts(stream: ProbedStream): StreamFacts {
     width: stream.width ?? 0,
     height: stream.height ?? 0,
     ...(sar ? { sar } : {}),
-    rotationDegrees: rotationOf(stream),
+    ...orientation(stream),
     ...(stream.pix_fmt ? { pixelFormat: stream.pix_fmt } : {}),
     ...(stream.color_primaries ? { colorPrimaries: stream.color_primaries } : {}),
     ...(stream.color_transfer ? { colorTransfer: stream.color_transfer } : {}),
@@ -103,10 +103,16 @@ function declaredFps(stream: ProbedStream): number | undefined {
     .find((fps) => fps >= 1 && fps <= 240);
 }
 
-/** ffprobe prints the counter-clockwise angle, -90 for a phone held upright. */
-function rotationOf(stream: ProbedStream): StreamFacts['rotationDegrees'] {
-  const printed = stream.side_data_list.find(({ rotation }) => rotation !== undefined)?.rotation ?? 0;
-  return quarterTurn(-printed);
+/** ffprobe prints the matrix as three numbered rows of 16.16 numbers, and a counter-clockwise angle. */
+function orientation(stream: ProbedStream): ReturnType<typeof orientationOf> {
+  const found = stream.side_data_list.find(({ rotation }) => rotation !== undefined);
+  const rows = [...(found?.displaymatrix ?? '').matchAll(/^\d+:\s+(-?\d+)\s+(-?\d+)\s+-?\d+$/gm)];
+  const [[, a, b] = [], [, c, d] = []] = rows;
+  const matrix = [a, b, c, d].map(Number);
+  if (matrix.every(Number.isFinite) && matrix.some((entry) => entry !== 0)) {
+    return orientationOf(matrix as [number, number, number, number]);
+  }
+  return { rotationDegrees: quarterTurn(-(found?.rotation ?? 0)) };
 }
 
 function ratio(text: string | undefined, separator: string): Rational | undefined {

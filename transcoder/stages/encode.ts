@@ -12,6 +12,7 @@ import { encryptionOf } from '../encryption.ts';
 import { chunkCommand, type FrameRun } from '../ffmpeg/args.ts';
 import { GrowingTiles } from '../growing-tiles.ts';
 import { GrowingFile } from '../isobmff/growing-file.ts';
+import { withUprightMatrix } from '../isobmff/init.ts';
 import { assembleSegment } from '../isobmff/segment.ts';
 import { requireOnGrid, type VideoSegment, videoSegments } from '../isobmff/video-grid.ts';
 import { requireDisk } from '../scratch.ts';
@@ -175,7 +176,7 @@ async function storePart(
   if (!rung.init) {
     const init = await file.init();
     if (!init) throw new AppError('encode_failed', { detail: 'The encoder wrote no init segment.' });
-    rung.init = await store.putInit(rung.stem, init);
+    rung.init = await store.putInit(rung.stem, withUprightMatrix(init));
   }
   const bytes = await assembleSegment(file, segment.fragments, segment.firstSequenceNumber);
   const facts = await store.putSegment(rung.stem, segment.index, bytes);
