@@ -6,6 +6,9 @@ import type { SourceAudio } from './source-info.ts';
 const SURROUND_CHANNELS = 6;
 const SURROUND_BITRATE_BPS = 384_000;
 
+/** What phones wrote into 3GP. */
+const PACKED_CODECS = new Set(['amr_nb', 'amr_wb']);
+
 type Choice = SourceAudio & { name: string };
 
 /**
@@ -60,6 +63,7 @@ function common(track: Choice, defaultTrack: Choice | undefined) {
     streamIndex: track.streamIndex,
     language: track.language,
     isDefault: track === defaultTrack,
+    ...(PACKED_CODECS.has(track.codec) && { packedFromSeconds: track.startSeconds }),
     ...(track.purpose && { purpose: track.purpose }),
   };
 }

@@ -35,6 +35,8 @@ export const PlannedAudio = z.object({
   /** AAC-LC stereo is taken over as it is. */
   isCopied: z.boolean(),
   isDefault: z.boolean(),
+  /** Start of a track whose samples hold several frames each, which must be taken apart first. */
+  packedFromSeconds: z.number().optional(),
   purpose: AudioPurpose.optional(),
   /** Name of the stereo rendition that this one is the surround version of. */
   surroundOf: z.string().optional(),

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { ffmpegVersion } from './run.ts';
 
 /** Raise it when args.ts changes what the encoder writes. */
-const ARGUMENTS_VERSION = 3;
+const ARGUMENTS_VERSION = 4;
 
 /** The oldest ffmpeg the recipes are proven on. */
 const MIN_MAJOR_VERSION = 5;

@@ -24,6 +24,7 @@ import {
 } from '../isobmff/audio-track.ts';
 import { GrowingFile } from '../isobmff/growing-file.ts';
 import { loudnessGainDb } from '../loudness.ts';
+import { unpacked } from '../packed-sound.ts';
 import { createSegmentStore } from '../segment-store.ts';
 import type { TaskContext } from '../task-context.ts';
 
@@ -91,18 +92,14 @@ async function commandOf(
   planned: PlannedAudio,
   path: string,
 ): Promise<FfmpegCommand> {
-  const input = { url: context.source.url, threads: context.threads };
+  const source = { url: context.source.url, threads: context.threads };
   // Damaged frames must not reach a player that may not be as patient; what is encoded anew has none.
   const isCopied =
-    planned.isCopied && (await decodesCleanly(context, soundCheckCommand(plan, planned, input)));
+    planned.isCopied && (await decodesCleanly(context, soundCheckCommand(plan, planned, source)));
   const audio = { ...planned, isCopied };
-  return audioCommand(
-    plan,
-    audio,
-    input,
-    path,
-    gainFilters(audio, await loudnessGainDb(context, plan, audio)),
-  );
+  const sound = await unpacked(context, { plan, audio, input: source });
+  const filters = gainFilters(audio, await loudnessGainDb(context, plan, audio));
+  return audioCommand(sound.plan, sound.audio, sound.input, path, filters);
 }
 
 async function decodesCleanly(context: TaskContext, command: FfmpegCommand): Promise<boolean> {
