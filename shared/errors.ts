@@ -136,6 +136,12 @@ export const ERRORS = {
   ticket_invalid: { status: 401, title: 'The ticket is unknown, used or expired', retry: 'never' },
   too_many_connections: { status: 429, title: 'Too many connections', retry: 'later' },
 
+  // Webhooks
+  webhook_url_invalid: { status: 422, title: 'Webhooks cannot go to this URL', retry: 'never' },
+  webhook_address_refused: { status: 422, title: 'Webhooks may not go to this address', retry: 'never' },
+  webhook_limit_reached: { status: 403, title: 'The owner has too many webhook endpoints', retry: 'never' },
+  webhook_disabled: { status: 409, title: 'The webhook endpoint is disabled', retry: 'never' },
+
   // Between transcoder and Worker
   lease_lost: { status: 409, title: 'The lease on this task is gone', retry: 'never' },
   commit_out_of_order: { status: 409, title: 'Segments are committed one by one, in order', retry: 'never' },

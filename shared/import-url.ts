@@ -46,6 +46,12 @@ export function isAddressLiteral(host: string): boolean {
   return host.startsWith('[') || /^\d+\.\d+\.\d+\.\d+$/.test(host);
 }
 
+/** A name without a final dot. */
+export function isPrivateName(host: string): boolean {
+  const isPrivate = PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`));
+  return isPrivate || !host.includes('.');
+}
+
 function parse(text: string): URL {
   if (text.length > MAX_IMPORT_URL_CHARS) {
     throw invalid(`The URL is longer than ${MAX_IMPORT_URL_CHARS} characters.`);
@@ -62,7 +68,7 @@ function parse(text: string): URL {
   return url;
 }
 
-function isLoopbackHost(host: string): boolean {
+export function isLoopbackHost(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
@@ -70,8 +76,7 @@ function refuseHost(host: string): void {
   if (isAddressLiteral(host)) {
     throw refused('The URL names a bare address; imports need the name of a public host.');
   }
-  const isPrivate = PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`));
-  if (isPrivate || !host.includes('.')) throw refused('The URL names a host inside a private network.');
+  if (isPrivateName(host)) throw refused('The URL names a host inside a private network.');
 }
 
 function invalid(detail: string): AppError {

@@ -24,6 +24,8 @@ import { tusRoutes } from './uploads/tus-routes.ts';
 import { requireTusVersion, tusHeaders } from './uploads/tus-wire.ts';
 import { videoRoutes } from './videos/routes.ts';
 import { subtitleRoutes } from './videos/subtitle-routes.ts';
+import { deliveryRoutes } from './webhooks/delivery-routes.ts';
+import { webhookRoutes } from './webhooks/routes.ts';
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -49,6 +51,8 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', licenseRoutes());
   app.route('/', mediaRoutes());
   app.route('/', apiKeyRoutes());
+  app.route('/', webhookRoutes());
+  app.route('/', deliveryRoutes());
   app.route('/', opsRoutes());
   app.route('/', internalRoutes());
   app.route('/', keyRoutes());

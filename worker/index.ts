@@ -9,6 +9,8 @@ import { pruneSessions } from './playback/store.ts';
 import { expireUploads } from './uploads/expire.ts';
 import { pruneUploadDays } from './uploads/quota.ts';
 import { purgeDeleted } from './videos/delete.ts';
+import { sweepWebhooks } from './webhooks/deliver.ts';
+import { pruneDeliveries } from './webhooks/delivery-store.ts';
 
 export { ProgressRoom } from './jobs/progress-room.ts';
 export { Transcoder } from './jobs/transcoder-container.ts';
@@ -22,8 +24,14 @@ export default {
   async scheduled(_controller, env) {
     const log = createLog({ cron: crypto.randomUUID() });
     const chores = [
-      ...[sweep(env, log), expireUploads(env, log), purgeDeleted(env, log)],
-      ...[pruneKeys(env.DB), pruneUploadDays(env.DB), pruneSessions(env.DB), pruneDevices(env.DB)],
+      ...[sweep(env, log), expireUploads(env, log), purgeDeleted(env, log), sweepWebhooks(env, log)],
+      ...[
+        pruneKeys(env.DB),
+        pruneUploadDays(env.DB),
+        pruneSessions(env.DB),
+        pruneDevices(env.DB),
+        pruneDeliveries(env.DB),
+      ],
     ];
     const results = await Promise.allSettled(chores);
     // One chore's failure does not keep the others from their work, but the run has failed.

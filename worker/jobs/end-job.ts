@@ -1,5 +1,6 @@
 // What the end of a job without success does to its tasks and its video.
 import { type ErrorCode, isMediaError } from '../../shared/errors.ts';
+import { eventStatement } from '../webhooks/events.ts';
 import type { Guard } from './guard.ts';
 import { abandonStatement } from './stale-generations.ts';
 
@@ -57,6 +58,24 @@ export function endJobStatements(
       )
       .bind(jobId, jobId, end.state, ...guard.params),
     abandonStatement(db, jobId, guard),
+    ...endEvents(db, jobId, end, guard),
+  ];
+}
+
+function endEvents(db: D1Database, jobId: string, end: JobEnd, guard: Guard): D1PreparedStatement[] {
+  const { code, detail } = end;
+  const event = { key: jobId, about: { jobId }, data: { jobId, error: { code, detail } } };
+  const hasEnded = `EXISTS (SELECT 1 FROM jobs WHERE id = ? AND state = ?) AND (${guard.sql})`;
+  const params = [jobId, end.state, ...guard.params];
+  const hasFailedVideo = `EXISTS (SELECT 1 FROM jobs j JOIN videos v ON v.id = j.video_id
+    WHERE j.id = ? AND v.state = 'failed' AND j.seq = (SELECT max(seq) FROM jobs WHERE video_id = v.id))`;
+  return [
+    eventStatement(db, { ...event, type: `job.${end.state}` }, { sql: hasEnded, params }),
+    eventStatement(
+      db,
+      { ...event, type: 'video.failed' },
+      { sql: `${hasFailedVideo} AND ${hasEnded}`, params: [jobId, ...params] },
+    ),
   ];
 }
 

@@ -1,6 +1,7 @@
 // SQL of what may be watched while it is being made.
 import type { Protection } from '../../shared/protection.ts';
 import type { JobState, VideoState } from '../../shared/states.ts';
+import { eventStatement } from '../webhooks/events.ts';
 import type { GrowthTask, Shown } from './growth-rule.ts';
 
 export type GrowthKind = 'instant' | 'early';
@@ -119,6 +120,16 @@ export async function announce(
          WHERE id = (SELECT video_id FROM growths WHERE prefix = ? AND closed_at IS NULL) AND state = 'processing'`,
       )
       .bind(prefix),
+    // Once for a job: the ladder after the copy is no news.
+    eventStatement(
+      db,
+      { type: 'video.playable', key: jobId, about: { jobId }, data: { jobId } },
+      {
+        sql: `EXISTS (SELECT 1 FROM growths g JOIN videos v ON v.id = g.video_id
+                      WHERE g.prefix = ? AND g.closed_at IS NULL AND v.state = 'playable')`,
+        params: [prefix],
+      },
+    ),
   ]);
   return (inserted?.results.length ?? 0) > 0;
 }

@@ -17,6 +17,7 @@ import {
 import { JobClaims, verifyToken } from '../../shared/sign.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
+import { drainEvents } from '../webhooks/deliver.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { type AttemptEnd, endAttempt } from './attempt.ts';
 import { claimTask, signJobToken } from './claim.ts';
@@ -192,7 +193,7 @@ async function grow(c: Context<AppEnv>, jobId: string): Promise<boolean> {
   const { config, log } = c.var;
   try {
     const isNews = await growJob(jobId, { db: c.env.DB, config, log });
-    if (isNews) await announceJob(c.env, jobId, log);
+    if (isNews) await Promise.all([announceJob(c.env, jobId, log), drainEvents(c.env, log)]);
     return isNews;
   } catch (error) {
     log.warn('growth.look_failed', { jobId, ...errorFields(error) });

@@ -1,9 +1,10 @@
-// Tickets on their way to the queue. Rows are written in the batch of the change that makes work claimable
+// What changes have left to be told. Rows of tickets are written in the batch of the change that makes work claimable
 // and leave after a successful send, so a ticket is sent at least once or the sweeper sends another.
 
 import { errorFields, type Log } from '../../shared/log.ts';
 import { Ticket } from '../../shared/messages.ts';
 import type { Env } from '../env.ts';
+import { drainEvents } from '../webhooks/deliver.ts';
 import type { Guard } from './guard.ts';
 import { wakeTranscoders } from './transcoder-container.ts';
 
@@ -39,8 +40,14 @@ export function ticketStatement(
 
 type OutboxRow = { id: string; body: string; delay_seconds: number };
 
-/** Sends what is due and returns how many messages left. Concurrent drains share the rows between them. */
+/** For `waitUntil` behind a change. @returns tickets that left */
 export async function drainOutbox(env: Env, log: Log): Promise<number> {
+  const [sent] = await Promise.all([drainTickets(env, log), drainEvents(env, log)]);
+  return sent;
+}
+
+/** Sends what is due and returns how many messages left. Concurrent drains share the rows between them. */
+export async function drainTickets(env: Env, log: Log): Promise<number> {
   const due = await env.DB.prepare(
     `UPDATE outbox SET attempts = attempts + 1, next_at = unixepoch() + ${SEND_LEASE_SECONDS}
      WHERE id IN (SELECT id FROM outbox WHERE topic = 'ticket' AND next_at <= unixepoch()

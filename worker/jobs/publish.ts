@@ -2,6 +2,7 @@
 import { AppError } from '../../shared/errors.ts';
 import type { Presentation } from '../../shared/messages.ts';
 import type { Receipt } from '../../shared/receipt.ts';
+import { eventStatement } from '../webhooks/events.ts';
 import { type HeldTask, newToken, taskGuard } from './guard.ts';
 import { currentOf } from './ledger.ts';
 import { supersedeStatement } from './stale-generations.ts';
@@ -64,6 +65,14 @@ export async function publishJob(
              <= (SELECT created_at FROM videos WHERE id = excluded.video_id)`,
       )
       .bind(held.jobId, held.jobId, held.jobId, token),
+    eventStatement(
+      db,
+      { type: 'video.ready', key: held.jobId, about: held, data: { jobId: held.jobId } },
+      {
+        sql: `EXISTS (SELECT 1 FROM videos v JOIN jobs j ON j.video_id = v.id WHERE j.id = ? AND v.published_job = j.id) AND ${isPublished}`,
+        params: [held.jobId, held.jobId, token],
+      },
+    ),
     supersedeStatement(db, held.jobId, { sql: isPublished, params: [held.jobId, token] }),
   ]);
   if (!results[0]?.results[0]) await currentOf(db, held, ['done']);

@@ -6,6 +6,7 @@ import { AppError } from '../../shared/errors.ts';
 import { requires } from '../http/auth.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
 import { idempotent, newId, repeatable } from '../http/idempotency.ts';
+import { drainEvents } from '../webhooks/deliver.ts';
 import { acceptedAnswer } from './accepted-answer.ts';
 import { cancelJob } from './cancel.ts';
 import { drainOutbox } from './outbox.ts';
@@ -34,6 +35,7 @@ export function jobRoutes(): Hono<AppEnv> {
     const row = await ownJob(c);
     await cancelJob(c.env.DB, row.id);
     c.executionCtx.waitUntil(announceJob(c.env, row.id, c.var.log));
+    c.executionCtx.waitUntil(drainEvents(c.env, c.var.log));
     return c.json(renderJob(await ownJob(c)));
   });
 

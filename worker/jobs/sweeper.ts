@@ -8,7 +8,7 @@ import { refuseUnserved } from './encoders.ts';
 import { growWaitingJobs } from './growth.ts';
 import { newToken } from './guard.ts';
 import { reviseStaleManifests } from './manifest-revision.ts';
-import { drainOutbox, ticketStatement } from './outbox.ts';
+import { drainTickets, ticketStatement } from './outbox.ts';
 import { reapLapsed } from './reap.ts';
 import { announceJob } from './room-client.ts';
 import { removeStaleGenerations } from './stale-generations.ts';
@@ -25,7 +25,7 @@ export async function sweep(env: Env, log: Log): Promise<void> {
   const reaped = await reapLapsed(env.DB);
   for (const task of reaped) log.warn('task.lease_lapsed', task);
   const reticketed = await ticketWaitingJobs(env.DB);
-  const sent = await drainOutbox(env, log);
+  const sent = await drainTickets(env, log);
   // A drain that has sent something has woken them itself.
   if (sent === 0) await wakeTranscoders(env, log);
   const pruned = await pruneTasks(env.DB);

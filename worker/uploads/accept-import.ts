@@ -8,6 +8,7 @@ import { type HeldTask, newToken, taskGuard } from '../jobs/guard.ts';
 import { currentOf } from '../jobs/ledger.ts';
 import { ticketStatement } from '../jobs/outbox.ts';
 import { headObject, r2FailureOf, storageUnavailable, withR2Retries } from '../r2.ts';
+import { eventStatement } from '../webhooks/events.ts';
 import { discardLeftovers } from './discard.ts';
 import { isVerdict, sniffObject } from './finish.ts';
 import { heldImport } from './import-store.ts';
@@ -110,6 +111,16 @@ async function accept(db: D1Database, held: HeldTask, upload: UploadRow, object:
       .prepare(`UPDATE imports SET url = NULL WHERE job_id = ? AND ${isAccepted.sql}`)
       .bind(held.jobId, ...isAccepted.params),
     ticketStatement(db, { id: `ticket:${held.jobId}:${token}`, jobId: held.jobId }, isAccepted),
+    eventStatement(
+      db,
+      {
+        type: 'upload.completed',
+        key: upload.id,
+        about: held,
+        data: { uploadId: upload.id, jobId: held.jobId, sizeBytes: object.size },
+      },
+      isAccepted,
+    ),
   ]);
   if (!results[0]?.results[0]) await currentOf(db, held, ['done']);
 }

@@ -11,6 +11,7 @@ import type { Config, Env } from '../env.ts';
 import { createJobStatements } from '../jobs/create.ts';
 import { planOptionsOf } from '../jobs/plan-options.ts';
 import { getObject, hasBody, headObject, storageUnavailable } from '../r2.ts';
+import { eventStatement } from '../webhooks/events.ts';
 import { discardLeftovers } from './discard.ts';
 import { failUpload, hasEndedBadly, storedError, type UploadRow, uploadOf } from './store.ts';
 
@@ -96,6 +97,16 @@ async function accept(
         options: planOptionsOf(config, video.options),
         source,
         outputPrefix: generationPrefix(video.kind, video.content_id ?? upload.video_id, jobId),
+      },
+      guard,
+    ),
+    eventStatement(
+      env.DB,
+      {
+        type: 'upload.completed',
+        key: upload.id,
+        about: { videoId: upload.video_id },
+        data: { uploadId: upload.id, jobId, sizeBytes: object.size },
       },
       guard,
     ),

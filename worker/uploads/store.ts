@@ -5,6 +5,7 @@ import { AppError, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
 import { UPLOAD_MAX_AGE_SECONDS, UPLOAD_TTL_SECONDS } from '../../shared/limits.ts';
 import type { UploadState } from '../../shared/states.ts';
 import type { Guard } from '../jobs/guard.ts';
+import { eventStatement } from '../webhooks/events.ts';
 
 export type UploadRow = {
   id: string;
@@ -247,6 +248,20 @@ export async function failUpload(
            AND EXISTS (SELECT 1 FROM uploads WHERE id = ? AND state = ?)`,
       )
       .bind(upload.id, upload.id, to),
+    eventStatement(
+      db,
+      {
+        type: 'video.failed',
+        key: upload.id,
+        about: { videoId: upload.video_id },
+        data: { uploadId: upload.id, error: { code: error.code, detail: error.detail } },
+      },
+      {
+        sql: `EXISTS (SELECT 1 FROM uploads u JOIN videos v ON v.id = u.video_id
+                      WHERE u.id = ? AND u.state = ? AND v.state = 'failed')`,
+        params: [upload.id, to],
+      },
+    ),
   ]);
   return moved!.meta.changes === 1;
 }

@@ -9,6 +9,8 @@ import { cancelJobsStatements } from '../jobs/cancel.ts';
 import { announceJob } from '../jobs/room-client.ts';
 import { latestJobOf } from '../jobs/store.ts';
 import { abortMultipart, deletePrefix } from '../r2.ts';
+import { drainEvents } from '../webhooks/deliver.ts';
+import { eventStatement } from '../webhooks/events.ts';
 import { videoOf } from './store.ts';
 
 /**
@@ -31,6 +33,11 @@ export async function deleteVideo(
       ownerId,
     ),
     ...endStatements(env.DB, video.id),
+    eventStatement(
+      env.DB,
+      { type: 'video.deleted', key: video.id, about: { videoId: video.id } },
+      { sql: `EXISTS (SELECT 1 FROM videos WHERE id = ? AND state = 'deleting')`, params: [video.id] },
+    ),
   ]);
   log.info('video.deleted', { videoId });
   later(
@@ -38,6 +45,7 @@ export async function deleteVideo(
       // Whoever watches the job hears of its end before the rows are gone.
       if (job && !isTerminal(job.state)) await announceJob(env, job.id, log);
       await purgeVideo(env, video.id, log);
+      await drainEvents(env, log);
     })(),
   );
 }

@@ -1,0 +1,102 @@
+// /v1/webhooks/:id/deliveries: what became of each event, once more, and a ping.
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { AppError } from '../../shared/errors.ts';
+import { type Delivery, type DeliveryList, DeliveryState, PING } from '../../shared/webhook-api.ts';
+import { requires } from '../http/auth.ts';
+import { validated } from '../http/body.ts';
+import type { AppEnv } from '../http/context.ts';
+import { idempotent, newId, repeatable } from '../http/idempotency.ts';
+import { deliver } from './deliver.ts';
+import {
+  attemptsOf,
+  claimOne,
+  type DeliveryRow,
+  deliveryOf,
+  insertPing,
+  listDeliveries,
+  resendDelivery,
+} from './delivery-store.ts';
+import { isoTime } from './endpoint-store.ts';
+import { eventId } from './events.ts';
+import { own } from './routes.ts';
+
+const ListQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z
+    .string()
+    .regex(/^\d{1,12}_[0-9a-f-]{1,40}$/, 'is not one that was given')
+    .optional(),
+  state: DeliveryState.optional(),
+});
+
+export function deliveryRoutes(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  const isAdmin = requires('admin');
+
+  app.get('/v1/webhooks/:id/deliveries', isAdmin, async (c) => {
+    const { limit, cursor, state } = validated(ListQuery, c.req.query());
+    const [createdAt, id] = cursor?.split('_') ?? [];
+    const after = createdAt && id ? { createdAt: Number(createdAt), id } : undefined;
+    const rows = await listDeliveries(c.env.DB, (await own(c)).id, { state, after, limit: limit + 1 });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    const list: DeliveryList = {
+      deliveries: page.map(renderDelivery),
+      ...(rows.length > limit && last && { nextCursor: `${last.created_at}_${last.id}` }),
+    };
+    return c.json(list);
+  });
+
+  app.post('/v1/webhooks/:id/deliveries/:delivery/resend', isAdmin, repeatable, async (c) => {
+    const endpoint = await own(c);
+    const id = c.req.param('delivery');
+    if (!(await deliveryOf(c.env.DB, endpoint.id, id))) throw noSuchDelivery();
+    if (endpoint.status === 'disabled') {
+      throw new AppError('webhook_disabled', { detail: 'Enable the webhook first.' });
+    }
+    await resendDelivery(c.env.DB, id);
+    c.executionCtx.waitUntil(
+      (async () => {
+        const row = await claimOne(c.env.DB, id);
+        if (row) await deliver(c.env, row, c.var.log);
+      })(),
+    );
+    return c.json(renderDelivery((await deliveryOf(c.env.DB, endpoint.id, id))!), 202);
+  });
+
+  app.post('/v1/webhooks/:id/test', isAdmin, idempotent(shownPing), async (c) => {
+    const endpoint = await own(c);
+    const id = newId(c);
+    await insertPing(c.env.DB, { id, endpointId: endpoint.id, eventId: eventId(PING, id), type: PING });
+    const row = await claimOne(c.env.DB, id);
+    // While the caller waits: its answer says what the receiver answered.
+    if (row) await deliver(c.env, row, c.var.log);
+    return shownPing(c, id);
+  });
+
+  return app;
+}
+
+async function shownPing(c: Parameters<typeof own>[0], id: string): Promise<Response> {
+  const row = await deliveryOf(c.env.DB, (await own(c)).id, id);
+  if (!row) throw noSuchDelivery();
+  return c.json(renderDelivery(row));
+}
+
+function renderDelivery(row: DeliveryRow): Delivery {
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    type: row.type as Delivery['type'],
+    state: row.state,
+    payload: JSON.parse(row.payload),
+    attempts: attemptsOf(row),
+    ...(row.state === 'pending' && { nextAttemptAt: isoTime(row.next_at) }),
+    createdAt: isoTime(row.created_at),
+  };
+}
+
+function noSuchDelivery(): AppError {
+  return new AppError('not_found', { detail: 'There is no such delivery.' });
+}
