@@ -1,3 +1,4 @@
+import { SELF } from 'cloudflare:test';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { audioFactsKey, initName } from '../../shared/object-keys.ts';
 import { removeStaleGenerations } from '../../worker/jobs/stale-generations.ts';
@@ -211,6 +212,25 @@ describe('when the ladder is finished', () => {
     expect(await textOf(response)).toContain('#finished');
     const renewed = await (await post(job, `/v1/sessions/${answer.sessionId}/renew`)).json<object>();
     expect(renewed).toMatchObject({ hls: expect.stringContaining(job.prefix), dash: expect.any(String) });
+  });
+
+  it('all its lists are found, though one that it has not got was asked for a moment ago', async () => {
+    const { job } = await finished();
+    await env.MEDIA.put(`${job.prefix}subtitles_de_r1.m3u8`, '#EXTM3U\n#finished\n#EXT-X-ENDLIST\n');
+    const { hls } = await play(job);
+    expect(await shown(hls, 'stream_999p.m3u8')).toBe('404 not_found');
+    for (const name of ['subtitles_de_r1.m3u8', 'master.m3u8']) {
+      const response = await SELF.fetch(new URL(name, String(hls)).href);
+      expect(await textOf(response as unknown as Response)).toContain('#finished');
+    }
+  });
+
+  it('a session that begins at that very moment finds its revised manifests', async () => {
+    const { answer, job } = await announced();
+    await env.MEDIA.put(`${job.prefix}master_r1.m3u8`, '#EXTM3U\n#finished\n');
+    expect(await shown(answer.hls, 'stream_240p.m3u8')).toBe('3');
+    const response = await SELF.fetch(new URL('master_r1.m3u8', String(answer.hls)).href);
+    expect(await textOf(response as unknown as Response)).toContain('#finished');
   });
 
   it('a session on the copy stays there, with HLS alone, and new ones get the ladder', async () => {

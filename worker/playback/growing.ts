@@ -50,10 +50,12 @@ export type GrowingSources = {
   waitUntil(work: Promise<unknown>): void;
 };
 
-/** Whether something was growing under the prefix a moment ago, so that nothing finished need be looked for. */
+/** Whether something was growing under the prefix a moment ago, so that it is looked for before what is finished. */
 export function isKnownToGrow(prefix: string, nowMs: number): boolean {
   const viewed = views.get(prefix);
-  return viewed?.view !== undefined && isFresh(viewed, nowMs);
+  if (!viewed?.view || !isFresh(viewed, nowMs)) return false;
+  // The lists of a ladder are stored when its job ends, those of a copy never are.
+  return viewed.view.isJobOpen || viewed.view.kind === 'instant';
 }
 
 /** @throws AppError `not_found` where nothing grows under the prefix, or it has no such list. */

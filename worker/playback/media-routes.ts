@@ -81,13 +81,16 @@ async function answerMedia(c: Context<AppEnv>): Promise<Response> {
 
 /** The finished list where there is one; else the one that grows. Only lists that grow are looked up in D1. */
 async function openPlaylist(prefix: string, name: string, sources: GrowingSources): Promise<MediaObject> {
-  if (isKnownToGrow(prefix, sources.nowMs)) return openGrowing(prefix, name, sources);
+  const { bucket, nowMs, waitUntil } = sources;
+  const stored = () => openMedia(prefix + name, { bucket, cache: caches.default, waitUntil });
+  const growing = () => openGrowing(prefix, name, sources);
+  // What was growing a moment ago may be finished by now, and then has more lists.
+  const [likelier, other] = isKnownToGrow(prefix, nowMs) ? [growing, stored] : [stored, growing];
   try {
-    const { bucket, waitUntil } = sources;
-    return await openMedia(prefix + name, { bucket, cache: caches.default, waitUntil });
+    return await likelier();
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
-    return openGrowing(prefix, name, sources);
+    return other();
   }
 }
 
