@@ -1,13 +1,16 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { configOf } from '../../worker/env.ts';
 import { growWaitingJobs } from '../../worker/jobs/growth.ts';
+import { sweep } from '../../worker/jobs/sweeper.ts';
 import { claimTask, commitTo, growingJob, growthRow, play, startedAgo } from './growing-fixtures.ts';
 import {
   clearTasks,
   env,
   finishTask,
+  lapse,
   log,
   mustClaim,
+  newJob,
   PRESENTATION,
   told,
   videoRow,
@@ -147,6 +150,22 @@ describe('a copy of the source', () => {
     expect(watcher.events.filter(({ type }) => type === 'playable')).toHaveLength(2);
   });
 
+  it('that its transcoder let go of for good is closed by the cron, which hears of it alone', async () => {
+    const job = await growingJob(10, { instantSegments: 9 });
+    const copy = await claimTask('instant');
+    await commitTo(copy, 0, 3);
+    await untilState(job, 'playable');
+    await env.DB.prepare(
+      `UPDATE tasks SET stalls = 2, mark_at_claim = mark WHERE job_id = ? AND name = 'instant'`,
+    )
+      .bind(job.jobId)
+      .run();
+    await lapse(copy);
+    await sweep(env, log);
+    expect((await growthRow(job.copyPrefix))?.closed_at).not.toBeNull();
+    expect(await stateOf(job)).toBe('processing');
+  });
+
   it.each([
     ['the encoder is at fault', 'encode_failed', 'playable'],
     ['the file itself is at fault', 'media_truncated', 'failed'],
@@ -173,6 +192,23 @@ describe('a copy of the source', () => {
     expect(answer).toMatchObject({ status: 409, code: 'video_not_playable' });
     expect(answer.detail).toContain('It broke.');
   });
+});
+
+it('a job that cannot be looked at does not keep the cron from the others', async () => {
+  const job = await growingJob(10);
+  await finishTask(await claimTask('chunk:0'), 1);
+  await finishTask(await claimTask('chunk:1'), 2);
+  await untilState(job, 'playable');
+  // As if both looks had been lost; the newer job is looked at first.
+  await env.DB.prepare('DELETE FROM growths WHERE job_id = ?').bind(job.jobId).run();
+  const broken = await newJob();
+  await env.DB.prepare(
+    `UPDATE jobs SET state = 'running', plan = '{}', created_at = unixepoch() + 9 WHERE id = ?`,
+  )
+    .bind(broken.jobId)
+    .run();
+  expect(await growWaitingJobs({ db: env.DB, config: configOf(env), log })).toContain(job.jobId);
+  await env.DB.prepare(`UPDATE jobs SET state = 'failed' WHERE id = ?`).bind(broken.jobId).run();
 });
 
 it('the reserve of a list is measured by the lease', async () => {

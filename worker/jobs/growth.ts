@@ -1,5 +1,5 @@
 // Looks at a job after each step of it: may what is there be watched already, and how much of it is shown.
-import type { Log } from '../../shared/log.ts';
+import { errorFields, type Log } from '../../shared/log.ts';
 import { PlanSummary } from '../../shared/messages.ts';
 import { instantPrefix } from '../../shared/object-keys.ts';
 import { isTerminal } from '../../shared/states.ts';
@@ -84,11 +84,19 @@ export async function growJob(jobId: string, { db, config, log }: Sources): Prom
   return isNews;
 }
 
-/** For steps whose own look was lost. @returns jobs that have just become playable */
-export async function growWaitingJobs(sources: Sources): Promise<string[]> {
+/**
+ * For steps whose own look was lost, and for jobs that the cron itself has `moved`.
+ *
+ * @returns jobs that have just become playable
+ */
+export async function growWaitingJobs(sources: Sources, moved: readonly string[] = []): Promise<string[]> {
   const news: string[] = [];
-  for (const jobId of await unannouncedJobs(sources.db, MAX_SWEPT_JOBS)) {
-    if (await growJob(jobId, sources)) news.push(jobId);
+  for (const jobId of new Set([...moved, ...(await unannouncedJobs(sources.db, MAX_SWEPT_JOBS))])) {
+    try {
+      if (await growJob(jobId, sources)) news.push(jobId);
+    } catch (error) {
+      sources.log.warn('growth.look_failed', { jobId, ...errorFields(error) });
+    }
   }
   return news;
 }

@@ -31,12 +31,13 @@ export async function sweep(env: Env, log: Log): Promise<void> {
   const pruned = await pruneTasks(env.DB);
   const refused = await refuseUnserved(env.DB, configOf(env).ENCODER_WAIT_SECONDS);
   for (const jobId of refused) log.warn('job.encoder_not_available', { jobId });
-  const playable = await growWaitingJobs({ db: env.DB, config: configOf(env), log });
+  const moved = reaped.map((task) => task.jobId);
+  const playable = await growWaitingJobs({ db: env.DB, config: configOf(env), log }, moved);
   const removed = await removeStaleGenerations(env, log);
   await reviseStaleManifests(env, log);
   const rewrapped = await rewrapKeys(env.DB, configOf(env).KEYS_KEK ?? []);
   if (rewrapped > 0) log.info('keys.rewrapped', { rewrapped });
-  const news = new Set([...reaped.map((task) => task.jobId), ...refused, ...playable]);
+  const news = new Set([...moved, ...refused, ...playable]);
   await Promise.all([...news].map((jobId) => announceJob(env, jobId, log)));
   if (reaped.length + reticketed + sent + pruned + removed > 0) {
     log.info('sweep.done', { reaped: reaped.length, reticketed, sent, pruned, removed });
