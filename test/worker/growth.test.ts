@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Video, VideoList } from '../../shared/api.ts';
 import { configOf } from '../../worker/env.ts';
 import { growWaitingJobs } from '../../worker/jobs/growth.ts';
 import { sweep } from '../../worker/jobs/sweeper.ts';
 import { claimTask, commitTo, growingJob, growthRow, play, startedAgo } from './growing-fixtures.ts';
 import {
+  call,
   clearTasks,
   env,
   finishTask,
@@ -63,6 +65,20 @@ describe('a video whose segments come faster than they are watched', () => {
     expect(await stateOf(job)).toBe('processing');
     await commitTo(sound, 3, 4);
     await untilState(job, 'playable');
+  });
+
+  it('says how long and how large it is, which its plan knows, alone and in the list', async () => {
+    const job = await growingJob(10);
+    const shown = async () => {
+      const video = await (await call(job.ownerId, 'GET', `/v1/videos/${job.videoId}`)).json<Video>();
+      const { videos } = await (await call(job.ownerId, 'GET', '/v1/videos')).json<VideoList>();
+      return [video, ...videos].map(({ durationSeconds, width, height }) => [durationSeconds, width, height]);
+    };
+    expect(await shown()).toEqual(Array(2).fill([undefined, undefined, undefined]));
+    await finishTask(await claimTask('chunk:0'), 1);
+    await finishTask(await claimTask('chunk:1'), 2);
+    await untilState(job, 'playable');
+    expect(await shown()).toEqual(Array(2).fill([60, 1280, 720]));
   });
 
   it('is announced once, to whoever watches then and to whoever comes later', async () => {

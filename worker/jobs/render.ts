@@ -47,6 +47,15 @@ export function importOf(row: JobRow): ImportDone | undefined {
   return { sizeBytes, bytesDone: row.import_state === 'done' ? sizeBytes : (row.import_bytes_done ?? 0) };
 }
 
+/** What a job's plan says of the video that it makes. */
+export type PlannedVideo = Pick<PlanSummary, 'durationSeconds' | 'width' | 'height' | 'frameRate'>;
+
+export function plannedVideo(row: JobRow): PlannedVideo | undefined {
+  if (row.plan === null) return undefined;
+  const { durationSeconds, width, height, frameRate } = PlanSummary.parse(JSON.parse(row.plan));
+  return { durationSeconds, width, height, frameRate };
+}
+
 function durableProgress(row: JobRow): number {
   return runningProgress({
     import: importOf(row),

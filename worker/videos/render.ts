@@ -2,10 +2,16 @@
 import type { Job, Video } from '../../shared/api.ts';
 import { Presentation } from '../../shared/messages.ts';
 import type { SubtitleInfo } from '../../shared/subtitle-api.ts';
+import type { PlannedVideo } from '../jobs/render.ts';
 import type { VideoRow } from './store.ts';
 
-/** `uploaded` are the subtitles that came after the file. */
-export function renderVideo(row: VideoRow, job?: Job, uploaded: SubtitleInfo[] = []): Video {
+/** `uploaded` are the subtitles that came after the file; `planned` stands in for what is to be published. */
+export function renderVideo(
+  row: VideoRow,
+  job?: Job,
+  uploaded: SubtitleInfo[] = [],
+  planned?: PlannedVideo,
+): Video {
   const { subtitles: ofFile = [], ...published } = presentationOf(row);
   return {
     id: row.id,
@@ -18,6 +24,7 @@ export function renderVideo(row: VideoRow, job?: Job, uploaded: SubtitleInfo[] =
     state: row.state,
     regions: JSON.parse(row.regions),
     tags: JSON.parse(row.tags),
+    ...(row.state === 'playable' && planned),
     ...published,
     subtitles: [...ofFile, ...uploaded],
     ...(job && { job }),

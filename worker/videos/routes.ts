@@ -7,7 +7,7 @@ import type { AppEnv } from '../http/context.ts';
 import { idempotent, newId } from '../http/idempotency.ts';
 import { acceptedAnswer } from '../jobs/accepted-answer.ts';
 import { drainOutbox } from '../jobs/outbox.ts';
-import { renderJob } from '../jobs/render.ts';
+import { plannedVideo, renderJob } from '../jobs/render.ts';
 import { liveProgress } from '../jobs/room-client.ts';
 import { latestJobOf, latestJobsOf } from '../jobs/store.ts';
 import { certificateResponse } from './certificate.ts';
@@ -33,12 +33,12 @@ export function videoRoutes(): Hono<AppEnv> {
     // As the ledger has them: the rooms of a hundred jobs are not asked for one page.
     const ids = page.map((row) => row.id);
     const [jobs, subtitles] = await Promise.all([latestJobsOf(c.env.DB, ids), subtitlesOf(c.env.DB, ids)]);
-    const jobOf = (row: VideoRow) => {
+    const rendered = (row: VideoRow) => {
       const job = jobs.get(row.id);
-      return job && renderJob(job);
+      return renderVideo(row, job && renderJob(job), subtitles.get(row.id), job && plannedVideo(job));
     };
     const list: VideoList = {
-      videos: page.map((row) => renderVideo(row, jobOf(row), subtitles.get(row.id))),
+      videos: page.map(rendered),
       ...(rows.length > limit && { nextCursor: cursorOf(page.at(-1)!) }),
     };
     return c.json(list);
@@ -95,5 +95,5 @@ async function withJob(c: Context<AppEnv>, row: VideoRow): Promise<Video> {
     subtitlesOf(c.env.DB, [row.id]),
   ]);
   const rendered = job ? renderJob(job, await liveProgress(c.env, job, c.var.log)) : undefined;
-  return renderVideo(row, rendered, subtitles.get(row.id));
+  return renderVideo(row, rendered, subtitles.get(row.id), job && plannedVideo(job));
 }
