@@ -24,7 +24,7 @@ export const MIN_UPLOAD_PART_BYTES = 8 * MIB;
 export const EDGE_MULTIPART_MAX_BYTES = 900 * GIB;
 export const PRESIGN_MAX_PARTS_PER_CALL = 50;
 export const PRESIGN_TTL_SECONDS = 15 * MINUTE_SECONDS;
-/** Of an upload nothing comes for: each part that arrives begins it anew. */
+/** Of an upload nothing comes for: each part that arrives begins it anew, and so do presigned URLs. */
 export const UPLOAD_TTL_SECONDS = DAY_SECONDS;
 /** Of a tus upload that has not received a byte: its client may never have heard of it. */
 export const EMPTY_TUS_TTL_SECONDS = HOUR_SECONDS;

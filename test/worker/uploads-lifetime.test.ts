@@ -34,6 +34,17 @@ describe.each(['multipart', 'presigned'] as const)('the time of a %s upload', (m
   });
 });
 
+it('the time of a presigned upload begins anew when URLs are asked for: its parts come unheard', async () => {
+  const client = await clientOf();
+  const created = await create(client, SIZE, { method: 'presigned' });
+  await set(created, 'expires_at = unixepoch() + 100');
+  await client.json(200, 'POST', `/v1/uploads/${created.uploadId}/parts`, { json: { numbers: [2] } });
+  expect(await secondsLeft(client, created)).toBeGreaterThan(23 * HOUR_SECONDS);
+  await set(created, 'expires_at = unixepoch() + 100');
+  await client.call('POST', `/v1/uploads/${created.uploadId}/parts`, { json: { numbers: [4] } });
+  expect(await secondsLeft(client, created)).toBeLessThan(101);
+});
+
 describe('the time of a tus upload', () => {
   it('is an hour while nothing has come, and a day from each byte on', async () => {
     const client = await clientOf();

@@ -21,7 +21,7 @@ import { createUpload, renderCreated } from './create.ts';
 import { listedParts } from './listed-parts.ts';
 import { putContent, putPart, reportPart } from './parts.ts';
 import { presignParts } from './presign.ts';
-import { isOpen, type PartRow, partsOf, requireOpen, type UploadRow, uploadOf } from './store.ts';
+import { isOpen, type PartRow, partsOf, prolong, requireOpen, type UploadRow, uploadOf } from './store.ts';
 import { heldBytesOf } from './tus-object.ts';
 
 /** Room for 10,000 parts with S3's etags. One bound parameter takes them to D1, which is 2 MB at most. */
@@ -58,7 +58,10 @@ export function uploadRoutes(): Hono<AppEnv> {
     const upload = await uploadOf(c.env.DB, c.req.param('id'), c.var.caller.ownerId);
     requireOpen(upload);
     const { numbers } = await jsonBody(c, PartNumbers);
-    return c.json({ parts: await presignParts(c.var.config, upload, numbers) });
+    const parts = await presignParts(c.var.config, upload, numbers);
+    // Where storage lists the parts nobody reports them: whoever asks for URLs is at it.
+    await prolong(c.env.DB, upload);
+    return c.json({ parts });
   });
 
   app.put('/v1/uploads/:id/parts/:number', mayUpload, async (c) => {

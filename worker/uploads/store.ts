@@ -190,7 +190,7 @@ export async function beginCompletion(db: D1Database, upload: UploadRow): Promis
   return meta.changes === 1;
 }
 
-/** What bytes that are no part yet do for an upload: they keep it alive. @returns when it expires by now */
+/** What a sign of life that is no part does for an upload: it keeps it alive. @returns when it expires by now */
 export async function prolong(db: D1Database, upload: UploadRow): Promise<number> {
   const row = await db
     .prepare(
