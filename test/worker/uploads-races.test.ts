@@ -5,6 +5,7 @@ import type { CreatedUpload, UploadedPart } from '../../shared/api.ts';
 import { SECOND_MS } from '../../shared/limits.ts';
 import { createApp } from '../../worker/app.ts';
 import type { Env } from '../../worker/env.ts';
+import { beginCompletion, partsOf, replaceParts, uploadOf } from '../../worker/uploads/store.ts';
 import { type Client, clientOf, codeOf, ORIGIN, signJwt } from './api-client.ts';
 import {
   complete,
@@ -56,6 +57,19 @@ describe.each([
       expect(await storedSha256(created)).toBe(await sha256Of(variants[winner]!));
     }
   }, 30_000);
+});
+
+it('a completion whose parts were replaced by an older list is not begun', async () => {
+  const client = await clientOf();
+  const created = await create(client, SMALL, { method: 'multipart' });
+  await sendPart(client, created, 1, videoOf(1));
+  const { ownerId } = client;
+  const upload = await uploadOf(env.DB, created.uploadId, ownerId);
+  const parts = await partsOf(env.DB, created.uploadId);
+  await replaceParts(env.DB, upload, []);
+  expect(await beginCompletion(env.DB, upload)).toBe(false);
+  await replaceParts(env.DB, upload, parts);
+  expect(await beginCompletion(env.DB, upload)).toBe(true);
 });
 
 describe('a part that another request is writing', () => {

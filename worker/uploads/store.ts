@@ -174,16 +174,18 @@ export async function replaceParts(db: D1Database, upload: UploadRow, parts: Par
 }
 
 /**
- * From open to `completing`, unless a part is just being written: it would change under the completion.
+ * From open to `completing`, unless a part is just being written or has gone since they were counted: the whole
+ * would be another than what was judged.
  *
- * @returns false when another request has moved it, or is writing
+ * @returns false when another request has moved it, or is at its parts
  */
 export async function beginCompletion(db: D1Database, upload: UploadRow): Promise<boolean> {
   const { meta } = await db
     .prepare(
       `UPDATE uploads SET state = 'completing'
        WHERE id = ? AND owner_id = ? AND state IN ('created', 'receiving') AND NOT EXISTS
-         (SELECT 1 FROM part_claims c WHERE c.upload_id = uploads.id AND c.lease_until > unixepoch())`,
+         (SELECT 1 FROM part_claims c WHERE c.upload_id = uploads.id AND c.lease_until > unixepoch())
+         AND (SELECT sum(size_bytes) FROM upload_parts p WHERE p.upload_id = uploads.id) = size_bytes`,
     )
     .bind(upload.id, upload.owner_id)
     .run();
