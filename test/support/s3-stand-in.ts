@@ -12,8 +12,7 @@ type StoredPart = { number: number; sizeBytes: number; etag: string };
 const uploads = new Map<string, Map<number, StoredPart>>();
 const listings: string[] = [];
 
-/** Everything the Worker asks of the network in tests. */
-export async function answerOutside(request: Request): Promise<Response> {
+export async function answerStorage(request: Request): Promise<Response> {
   const url = new URL(request.url);
   if (url.origin === new URL(TEST_BINDINGS.R2_S3_ENDPOINT).origin) return notImplemented();
   if (url.origin !== LISTING_ENDPOINT) return new Response('There is no such host.', { status: 502 });
