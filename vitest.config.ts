@@ -1,6 +1,6 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
-import { answerOutside } from './test/support/s3-stand-in.ts';
+import { answerOutside } from './test/support/outside.ts';
 import { TEST_BINDINGS } from './test/support/test-bindings.ts';
 
 // Four projects, each runnable alone: `npx vitest run --project worker`.
@@ -33,7 +33,12 @@ export default defineConfig(async () => {
               main: './worker/index.ts',
               wrangler: { configPath: './wrangler.toml' },
               miniflare: {
-                bindings: { ...TEST_BINDINGS, TEST_MIGRATIONS: migrations },
+                bindings: {
+                  ...TEST_BINDINGS,
+                  TEST_MIGRATIONS: migrations,
+                  ATTACKS: process.env.ATTACKS ?? '5000',
+                  ATTACKS_SEED: process.env.ATTACKS_SEED ?? '1',
+                },
                 outboundService: answerOutside as never,
               },
             }),

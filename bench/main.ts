@@ -1,5 +1,6 @@
 // `npm run bench -- NAME`: performance as ratios within one run, with what was measured on what.
 import { cpus, totalmem } from 'node:os';
+import { benchAttacks } from './attacks.ts';
 import { benchEncode } from './encode.ts';
 import { benchFirstFrame } from './first-frame.ts';
 import { benchMemory } from './memory.ts';
@@ -7,6 +8,7 @@ import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
 
 const BENCHES: Record<string, () => Promise<void>> = {
+  attacks: benchAttacks,
   encode: benchEncode,
   'first-frame': benchFirstFrame,
   memory: benchMemory,
