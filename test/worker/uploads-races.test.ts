@@ -11,6 +11,7 @@ import {
   complete,
   create,
   jobsOf,
+  multipartOf,
   partOf,
   sendPart,
   sha256Of,
@@ -149,6 +150,21 @@ describe('a part that is held already', () => {
     expect(third.etag).not.toBe(second.etag);
     await complete(client, created);
     expect(await storedSha256(created)).toBe(await sha256Of(videoOf(3)));
+  });
+
+  it('is stored again whatever its checksum once storage has refused it', async () => {
+    const client = await clientOf();
+    const created = await create(client, SMALL, { method: 'multipart' });
+    const path = `/v1/uploads/${created.uploadId}`;
+    const headers = { 'Content-Digest': await contentDigest(videoOf(1)) };
+    const put = () => client.json(200, 'PUT', `${path}/parts/1`, { body: videoOf(1), headers });
+    await put();
+    // A writer that died between storage and ledger.
+    await (await multipartOf(created)).uploadPart(1, videoOf(2));
+    expect(await client.code('POST', `${path}/complete`, { json: {} })).toBe('upload_part_etag_mismatch');
+    await put();
+    await complete(client, created);
+    expect(await storedSha256(created)).toBe(await sha256Of(videoOf(1)));
   });
 });
 

@@ -12,6 +12,7 @@ import { partInProgress } from './part-claims.ts';
 import { bareEtag, requirePartNumber } from './parts.ts';
 import {
   beginCompletion,
+  forgetChecksums,
   moveUpload,
   partsOf,
   recordParts,
@@ -72,6 +73,8 @@ async function assemble(env: Env, upload: UploadRow): Promise<void> {
     const code = failure === 'invalid_part' ? 'upload_part_etag_mismatch' : 'upload_part_size_mismatch';
     if (failure !== 'invalid_part' && failure !== 'unequal_parts' && failure !== 'part_too_small')
       throw error;
+    // A part that was stored and not recorded is not what the ledger says it is: none is taken for held unseen.
+    await forgetChecksums(env.DB, upload);
     await moveUpload(env.DB, upload, ['completing'], 'receiving');
     throw new AppError(code, {
       detail: 'Storage refused a part; put it again and complete again.',

@@ -192,6 +192,11 @@ export async function beginCompletion(db: D1Database, upload: UploadRow): Promis
   return meta.changes === 1;
 }
 
+/** Whatever checksums its parts came with, each is stored again when it comes again. */
+export async function forgetChecksums(db: D1Database, upload: UploadRow): Promise<void> {
+  await db.prepare('UPDATE upload_parts SET checksum = NULL WHERE upload_id = ?').bind(upload.id).run();
+}
+
 /** What a sign of life that is no part does for an upload: it keeps it alive. @returns when it expires by now */
 export async function prolong(db: D1Database, upload: UploadRow): Promise<number> {
   const row = await db
