@@ -1,6 +1,6 @@
 import { SELF } from 'cloudflare:test';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { audioFactsKey, initName } from '../../shared/object-keys.ts';
+import { audioFactsKey, initName, planKey, workPrefix } from '../../shared/object-keys.ts';
 import { removeStaleGenerations } from '../../worker/jobs/stale-generations.ts';
 import {
   claimTask,
@@ -299,12 +299,30 @@ describe('objects that no new session is given', () => {
     await finishTask(await mustClaim(), 1);
     await told('publish', (await mustClaim()).jobToken, { presentation: PRESENTATION });
 
+    const tiles = [first, failing, latest].map((job) => `${workPrefix(job.jobId)}tiles_0.mjpg`);
+    for (const key of tiles) await env.MEDIA.put(key, 'tiles');
     for (const job of [first, failing, latest]) await due(job);
     await removeStaleGenerations(env, log);
     const left = await Promise.all([first, failing, latest].map((job) => exists(`${job.prefix}poster.jpg`)));
     expect(left).toEqual([false, false, true]);
+    expect(await Promise.all(tiles.map(exists))).toEqual([false, false, true]);
     const rows = await env.DB.prepare('SELECT count(*) AS n FROM stale_generations WHERE due_at = 0').first();
     expect(rows).toEqual({ n: 0 });
+  });
+
+  it('are what a failed job has left of its ladder, not the copy that plays nor what its lists are made of', async () => {
+    const job = await growingJob(10, { instantSegments: 3 });
+    await finishTask(await claimTask('instant'), 3);
+    await vi.waitFor(async () =>
+      expect((await growthRow(job.copyPrefix))?.completed_at ?? null).not.toBeNull(),
+    );
+    const chunk = await claimTask('chunk:0');
+    await told('fail', chunk.jobToken, { kind: 'media', code: 'encode_failed', detail: 'It broke.' });
+    await due(job);
+    expect(await removeStaleGenerations(env, log)).toBe(1);
+    expect(await exists(job.prefix + initName('stream_360p'))).toBe(false);
+    expect(await exists(planKey(job.jobId))).toBe(true);
+    expect(await shown((await play(job)).hls, 'stream_360p.m3u8')).toBe('3 ended');
   });
 
   it('go with the video', async () => {

@@ -1,8 +1,8 @@
 // Generations that no new session is given: an older ladder, the copy of a video that is ready, what a failed job
-// has left. Sessions on them go on to their end; then the objects are deleted.
+// has left. Sessions on them go on to their end; then the objects are deleted, and with the last of a job its work.
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
-import { instantPrefix } from '../../shared/object-keys.ts';
+import { instantPrefix, workPrefix } from '../../shared/object-keys.ts';
 import type { Env } from '../env.ts';
 import { deletePrefix } from '../r2.ts';
 import type { Guard } from './guard.ts';
@@ -94,11 +94,28 @@ async function removeOne(env: Env, row: StaleRow): Promise<boolean> {
   )
     .bind(videoId, prefix)
     .run();
-  if (!(await deletePrefix(env.MEDIA, prefix, LISTS_PER_PREFIX))) return false;
+  const prefixes = (await isLastOfJob(env.DB, row, prefix)) ? [prefix, workPrefix(jobId)] : [prefix];
+  for (const gone of prefixes) {
+    if (!(await deletePrefix(env.MEDIA, gone, LISTS_PER_PREFIX))) return false;
+  }
   await env.DB.batch([
     env.DB.prepare('DELETE FROM growths WHERE prefix = ?').bind(prefix),
     env.DB.prepare(`DELETE FROM content_keys WHERE job_id = ? AND ? = 'ladder'`).bind(jobId, part),
     env.DB.prepare('DELETE FROM stale_generations WHERE job_id = ? AND part = ?').bind(jobId, part),
   ]);
   return true;
+}
+
+/** Whether nothing else of the job is left to play, whose lists may be made of its work. */
+async function isLastOfJob(db: D1Database, { jobId, part }: StaleRow, prefix: string): Promise<boolean> {
+  const row = await db
+    .prepare(
+      `SELECT 1 FROM jobs j JOIN videos v ON v.id = j.video_id
+       WHERE j.id = ? AND v.published_job IS NOT j.id
+         AND NOT EXISTS (SELECT 1 FROM stale_generations o WHERE o.job_id = j.id AND o.part <> ?)
+         AND NOT EXISTS (SELECT 1 FROM growths g WHERE g.job_id = j.id AND g.prefix <> ?)`,
+    )
+    .bind(jobId, part, prefix)
+    .first();
+  return row !== null;
 }
