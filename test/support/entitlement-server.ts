@@ -15,8 +15,9 @@ const MANNERS: Record<string, (response: ServerResponse) => void> = {
   fail: (response) => json(response, { allow: true }, 500),
   forbid: (response) => json(response, { allow: true }, 403),
   redirect: (response) => {
+    if (response.req.url === '/elsewhere') return json(response, { allow: true });
     response.setHeader('Location', '/elsewhere');
-    json(response, { allow: true }, 302);
+    json(response, { allow: true }, 307);
   },
   garbage: (response) => response.end('allow'),
   wrong: (response) => json(response, { allow: 'yes' }),

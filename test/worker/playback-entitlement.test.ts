@@ -151,6 +151,20 @@ describe('the entitlement hook', () => {
     expect(await given({ ttlSeconds: 3600, maxHeight: 720 })).toEqual({ rung: 480, minutes: 2 });
   });
 
+  test('that gives less time on renewal leaves the earlier token revocable to its end', async () => {
+    const video = await videoOf('allow');
+    const anna = await person(video.ownerId, 'anna');
+    const json = { ttlSeconds: 3600 };
+    const first = await begun(ask(anna, 'POST', playPathOf(video), { json }));
+    await behave(video, 'cap');
+    const second = await begun(ask(anna, 'POST', `/v1/sessions/${first.sessionId}/renew`));
+    expect(Date.parse(second.expiresAt)).toBeLessThan(Date.parse(first.expiresAt));
+    const row = await env.DB.prepare('SELECT expires_at AS expiresAt FROM sessions WHERE id = ?')
+      .bind(first.sessionId)
+      .first<{ expiresAt: number }>();
+    expect(row!.expiresAt * 1000).toBeGreaterThanOrEqual(Date.parse(first.expiresAt));
+  });
+
   test('may be a service binding, which goes before the URL', async () => {
     const video = await videoOf('deny');
     const asked: string[] = [];
