@@ -35,6 +35,7 @@ export default defineConfig(async () => {
               miniflare: {
                 bindings: {
                   ...TEST_BINDINGS,
+                  WEBHOOK_EVENTS: process.env.WEBHOOK_EVENTS ?? '60',
                   TEST_MIGRATIONS: migrations,
                   ATTACKS: process.env.ATTACKS ?? '5000',
                   ATTACKS_SEED: process.env.ATTACKS_SEED ?? '1',

@@ -8,8 +8,11 @@ import { pruneDevices } from '../../worker/playback/device-store.ts';
 import { pruneSessions, revokedSessions } from '../../worker/playback/store.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
+import { sweepWebhooks } from '../../worker/webhooks/deliver.ts';
+import { pruneDeliveries } from '../../worker/webhooks/delivery-store.ts';
 import { clientOf } from './api-client.ts';
 import { uploaded } from './upload-steps.ts';
+import { createWebhook, happen } from './webhook-steps.ts';
 
 const log = createLog();
 
@@ -30,6 +33,10 @@ describe('the cron', () => {
     await sweep(watched, log);
     await expireUploads(watched, log);
     await purgeDeleted(watched, log);
+    await createWebhook(await clientOf('admin', client.ownerId));
+    await happen(client.ownerId, [['200']]);
+    await sweepWebhooks(watched, log);
+    await pruneDeliveries(watched.DB);
     await pruneSessions(watched.DB);
     await pruneDevices(watched.DB);
     await revokedSessions(watched.DB);
@@ -57,7 +64,7 @@ async function planOf(sql: string): Promise<string[]> {
 
 /** A scan of a partial index, or of a list handed in as JSON, reads only what is wanted. */
 function readsWholeTable(step: string): boolean {
-  return /^SCAN (videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|viewer_devices|contents|outbox)$/.test(
+  return /^SCAN (videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|viewer_devices|contents|outbox|webhook_endpoints|webhook_deliveries)$/.test(
     step,
   );
 }

@@ -28,6 +28,7 @@ CREATE TABLE webhook_deliveries (
   UNIQUE (event_id, endpoint_id)
 );
 CREATE INDEX webhook_deliveries_open ON webhook_deliveries (endpoint_id, next_at) WHERE state IN ('pending', 'sending');
+CREATE INDEX webhook_deliveries_sending ON webhook_deliveries (endpoint_id, next_at) WHERE state = 'sending';
 CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, created_at DESC, id DESC);
 CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (created_at);
 

@@ -44,7 +44,7 @@ export async function claimDue(db: D1Database): Promise<DeliveryRow | undefined>
                  WHERE d.endpoint_id = busy.id AND d.${OPEN} AND d.next_at <= unixepoch() ORDER BY d.next_at LIMIT 1)
          FROM busy WHERE busy.id IS NOT NULL
            AND (SELECT count(*) FROM webhook_deliveries f
-                WHERE f.endpoint_id = busy.id AND f.${OPEN} AND f.state = 'sending' AND f.next_at > unixepoch()) < ${MAX_IN_FLIGHT})
+                WHERE f.endpoint_id = busy.id AND f.state = 'sending' AND f.next_at > unixepoch()) < ${MAX_IN_FLIGHT})
        ${TAKE}
        WHERE id = (SELECT delivery_id FROM first WHERE delivery_id IS NOT NULL ORDER BY random() LIMIT 1)
        RETURNING *`,
