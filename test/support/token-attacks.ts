@@ -14,12 +14,24 @@ export type Guarded = {
   prefix: string;
   foreignPrefix: string;
   names: string[];
+  /** Sessions that play, and one that no longer does. */
+  sid: string;
   revokedSid: string;
   nowSeconds: number;
 };
 
 export type MediaRequest = { path: string; method: string; headers: Record<string, string> };
 export type Attack = { kind: string; attack: MediaRequest; twin: MediaRequest };
+
+/** The same attack on the licence of the generation; undefined where it was one on the path and not on the token. */
+export function onLicense({ kind, attack, twin }: Attack): Attack | undefined {
+  const [, token] = /^\/p\/([^/?#]+)\//.exec(attack.path) ?? [];
+  const [, whole] = /^\/p\/([^/]+)\//.exec(twin.path) ?? [];
+  // A licence is for all heights.
+  if (token === undefined || token === whole || kind === 'above its height') return undefined;
+  const ask = (by: string | undefined) => ({ path: `/p/${by}/license`, method: 'POST', headers: {} });
+  return { kind: `${kind}, on the licence`, attack: ask(token), twin: ask(whole) };
+}
 
 /** Numbers in [0, 1) by mulberry32: the same for the same seed. */
 export function randomOf(seed: number): () => number {
@@ -54,7 +66,7 @@ export async function nextAttack(guarded: Guarded, random: () => number): Promis
     use: 'play',
     exp: guarded.nowSeconds + between(600, 90_000),
     nbf: guarded.nowSeconds - between(0, 600),
-    sid: `session-${between(0, 1e9)}`,
+    sid: guarded.sid,
   };
   const sign = (changed: Partial<PlayClaims>, keys = guarded.keys) =>
     signToken('play', { ...claims, ...changed }, keys);

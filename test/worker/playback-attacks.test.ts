@@ -2,21 +2,27 @@
 // as many; ATTACKS and ATTACKS_SEED say how many and which.
 import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { parseKeyEncryptionKeys } from '../../shared/key-encryption-keys.ts';
+import { keyName } from '../../shared/object-keys.ts';
+import { toBase64Url } from '../../shared/sign.ts';
 import { createApp } from '../../worker/app.ts';
+import { issueKeys } from '../../worker/keys/store.ts';
 import { noteRevoked } from '../../worker/playback/revocations.ts';
 import {
   type Attack,
   type Guarded,
   type MediaRequest,
   nextAttack,
+  onLicense,
   randomOf,
   TRICK_NAMES,
 } from '../support/token-attacks.ts';
-import { KEYS, ORIGIN, publishVideo } from './playback-fixtures.ts';
+import { KEYS, ORIGIN, type PublishedVideo, play, publishVideo } from './playback-fixtures.ts';
 
 const COUNT = Number(env.ATTACKS);
 const SEED = Number(env.ATTACKS_SEED);
 const BATCH = 50;
+const LICENSES_PER_BATCH = 2;
 
 const NAMES = [
   ...['master.m3u8', 'manifest.mpd', 'stream_720p.m3u8', 'stream_720p_iframes.m3u8', 'audio_en.m3u8'],
@@ -24,26 +30,49 @@ const NAMES = [
   ...['poster.jpg', 'thumb_000.jpg', 'storyboard.vtt', 'preview.webp', 'chapters.vtt', 'subtitles_en.vtt'],
 ];
 const OBJECT_BYTES = 1000;
+const KEY_BYTES = 16;
 
 const app = createApp();
 const context = createExecutionContext();
 const lines: string[] = [];
 let guarded: Guarded;
+let licenseRequest: string;
 
 beforeAll(async () => {
   for (const level of ['info', 'warn', 'error'] as const) {
     // Ten thousand lines; what they must not hold is asked below.
     vi.spyOn(console, level).mockImplementation((line: string) => void lines.push(line));
   }
-  const [video, foreign] = [await publishVideo(), await publishVideo()];
+  const [video, foreign] = [await publishWithKeys(), await publishVideo()];
   const objects = [video, foreign].flatMap(({ prefix }) => NAMES.map((name) => prefix + name));
   await Promise.all(objects.map((key) => env.MEDIA.put(key, 'x'.repeat(OBJECT_BYTES))));
   const revokedSid = crypto.randomUUID();
   guarded = {
-    ...{ keys: KEYS, names: NAMES, revokedSid, nowSeconds: Math.floor(Date.now() / 1000) },
+    ...{ keys: KEYS, names: [...NAMES, keyName(0)], sid: (await play(video)).sessionId, revokedSid },
+    ...{ nowSeconds: Math.floor(Date.now() / 1000) },
     ...{ prefix: video.prefix, foreignPrefix: foreign.prefix },
   };
 });
+
+/** A generation with a key that is handed out by path, and one that comes in a licence. */
+async function publishWithKeys(): Promise<PublishedVideo> {
+  const video = await publishVideo();
+  const jobId = crypto.randomUUID();
+  const prefix = `hls/videos/${video.id}/${jobId}/`;
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, output_prefix)
+       VALUES (?, ?, ?, 'transcode', 'succeeded', 1, '{}', 's', 'e', 1, ?)`,
+    ).bind(jobId, video.id, video.ownerId, prefix),
+    env.DB.prepare('UPDATE videos SET output_prefix = ? WHERE id = ?').bind(prefix, video.id),
+  ]);
+  const keks = parseKeyEncryptionKeys(env.KEYS_KEK as string);
+  await issueKeys(env.DB, keks, { jobId, scheme: 'aes-128' }, [0]);
+  const [licensed] = await issueKeys(env.DB, keks, { jobId, scheme: 'cenc' }, [1]);
+  const keyId = Uint8Array.from(licensed!.keyId.match(/../g)!, (pair) => Number.parseInt(pair, 16));
+  licenseRequest = JSON.stringify({ kids: [toBase64Url(keyId)] });
+  return { ...video, prefix };
+}
 
 afterAll(async () => {
   await waitOnExecutionContext(context);
@@ -52,7 +81,13 @@ afterAll(async () => {
 
 async function send({ path, method, headers }: MediaRequest): Promise<Response> {
   noteRevoked(guarded.revokedSid, Date.now());
-  const request = new Request(ORIGIN + path, { method, headers, cf: { country: 'DE' } } as RequestInit);
+  const body = method === 'POST' ? { body: licenseRequest } : {};
+  const request = new Request(ORIGIN + path, {
+    method,
+    headers,
+    cf: { country: 'DE' },
+    ...body,
+  } as RequestInit);
   return await app.fetch(request, env as never, context as never);
 }
 
@@ -70,18 +105,21 @@ async function gainOf(response: Response, { method }: MediaRequest): Promise<str
 }
 
 /** How the untampered request fell short; undefined for not at all. */
-async function lossOf(response: Response, { method, headers }: MediaRequest): Promise<string | undefined> {
+async function lossOf(response: Response, request: MediaRequest): Promise<string | undefined> {
   const { byteLength } = await response.arrayBuffer();
+  const [status, size] = expectedOf(request, byteLength);
+  const isRight = response.status === status && byteLength === size;
+  return isRight ? undefined : `${response.status} with ${byteLength} bytes`;
+}
+
+function expectedOf({ path, method, headers }: MediaRequest, licenseBytes: number): [number, number] {
+  if (method === 'OPTIONS') return [204, 0];
+  if (method === 'POST') return [200, Math.max(100, licenseBytes)];
+  if (path.endsWith(keyName(0))) return [200, method === 'HEAD' ? 0 : KEY_BYTES];
+  if (headers['If-None-Match']) return [304, 0];
   const isOneByte = /^bytes=(0-0|-1)$/.test(headers.Range ?? '');
-  const [status, size] =
-    method === 'OPTIONS'
-      ? [204, 0]
-      : headers['If-None-Match']
-        ? [304, 0]
-        : [isOneByte ? 206 : 200, method === 'HEAD' ? 0 : isOneByte ? 1 : OBJECT_BYTES];
-  return response.status === status && byteLength === size
-    ? undefined
-    : `${response.status} with ${byteLength} bytes`;
+  if (method === 'HEAD') return [200, 0];
+  return isOneByte ? [206, 1] : [200, OBJECT_BYTES];
 }
 
 async function failuresOf(attacks: Attack[], withTwins: boolean): Promise<string[]> {
@@ -106,12 +144,15 @@ describe('a tampered token', () => {
     for (let made = 0; made < COUNT; made += BATCH) {
       const attacks: Attack[] = [];
       while (attacks.length < BATCH) attacks.push(await nextAttack(guarded, random));
+      // Licences are asked of the database, so fewer of them.
+      attacks.push(...attacks.slice(0, LICENSES_PER_BATCH).flatMap((attack) => onLicense(attack) ?? []));
       for (const { kind } of attacks) kinds.add(kind);
       // At first nothing is in the cache; each twin then leaves there what the next attack is after.
       failures.push(...(await failuresOf(attacks, made >= COUNT / 10)));
     }
     expect(failures.slice(0, 5), `seed ${SEED}: ${failures.length} failures`).toEqual([]);
-    expect([...kinds].sort()).toEqual([...TRICK_NAMES].sort());
+    expect([...kinds]).toEqual(expect.arrayContaining(TRICK_NAMES));
+    expect([...kinds].filter((kind) => kind.endsWith('on the licence')).length).toBeGreaterThan(8);
   }, 600_000);
 
   test('leaves no token in the log', () => {

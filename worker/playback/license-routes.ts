@@ -11,6 +11,7 @@ import type { AppEnv } from '../http/context.ts';
 import { requireKeks } from '../keys/offer.ts';
 import { keyRowsById, unwrapped } from '../keys/store.ts';
 import { admit } from './admission.ts';
+import { splitMediaPath } from './path.ts';
 
 const METHODS = 'POST, OPTIONS';
 const REQUEST_BYTES = 16 * KIB;
@@ -39,7 +40,11 @@ export function licenseRoutes(): Hono<AppEnv> {
     c.header('X-Content-Type-Options', 'nosniff');
   });
   app.options('/p/:token/license', (c) => c.body(null, 204, PREFLIGHT_HEADERS));
-  app.post('/p/:token/license', async (c) => c.json(await license(c, c.req.param('token'))));
+  app.post('/p/:token/license', async (c) => {
+    // As it was sent: a parameter of the route is decoded, and escapes would be a second spelling of the token.
+    const path = splitMediaPath(new URL(c.req.url).pathname);
+    return c.json(await license(c, path?.token ?? ''));
+  });
   app.all('/p/:token/license', () => {
     throw new AppError('method_not_allowed', { headers: { Allow: METHODS } });
   });
