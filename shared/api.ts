@@ -56,6 +56,8 @@ export const VideoInput = z
     segmentSeconds: SegmentSeconds.optional(),
     preset: EncoderPreset.optional(),
     encoder: VideoEncoder.optional(),
+    /** Publish a file that holds only sound, as sound alone. */
+    audioOnly: z.boolean().optional(),
     /** null: as it is, whatever the deployment's default. */
     loudness: Loudness.nullable().optional(),
   })
@@ -251,6 +253,7 @@ export const TranscodeRequest = z
     segmentSeconds: SegmentSeconds.optional(),
     preset: EncoderPreset.optional(),
     encoder: VideoEncoder.optional(),
+    audioOnly: z.boolean().optional(),
     loudness: Loudness.nullable().optional(),
   })
   .strict();

@@ -10,6 +10,7 @@ import {
   SUBTITLE_GROUP,
   subtitleLines,
 } from './hls-media.ts';
+import { soundVariants } from './hls-sound.ts';
 import type { ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
 import { initName, playlistName, segmentName, subtitleName } from './object-keys.ts';
 import type { PlannedProtection } from './protection.ts';
@@ -45,6 +46,7 @@ export function masterPlaylist({ video, audio, subtitles }: ManifestTracks): str
     ...startFirst(variantsWith(first)).flatMap(({ text }) => text),
     ...others.flatMap((group) => ascending(variantsWith(group)).flatMap(({ text }) => text)),
     ...video.flatMap((track) => iframeVariant(track) ?? []),
+    ...(video.length === 0 ? soundVariants(groups) : []),
   ]);
 }
 

@@ -136,7 +136,8 @@ export const PlanSummary = z.object({
   totalFrames: z.int().min(1),
   segmentCount: z.int().min(1),
   segmentFrames: z.int().min(1),
-  chunks: z.array(z.object({ segmentCount: z.int().min(1), frames: z.int().min(1) })).min(1),
+  /** None where there is only sound. */
+  chunks: z.array(z.object({ segmentCount: z.int().min(1), frames: z.int().min(1) })),
   /** Segments per audio track are the video's count as a hint; tracks end where they end. */
   audioTracks: z.int().min(0),
   /** Subtitle tracks, all of them made by one task. */
@@ -183,11 +184,12 @@ export type TaskProgress = z.infer<typeof TaskProgress>;
 /** What a finished generation is; stored with the video and rendered into API answers. */
 export const Presentation = z.object({
   durationSeconds: z.number(),
-  width: z.int(),
-  height: z.int(),
-  frameRate: z.number(),
+  /** Absent where there is only sound. */
+  width: z.int().optional(),
+  height: z.int().optional(),
+  frameRate: z.number().optional(),
   sizeBytes: z.int(),
-  renditions: z.array(RenditionInfo).min(1),
+  renditions: z.array(RenditionInfo),
   audio: z.array(AudioInfo),
   hasPoster: z.boolean(),
   /** The tracks that came with the file. */

@@ -64,6 +64,8 @@ export type PlannedChunk = z.infer<typeof PlannedChunk>;
 
 export const Plan = z.object({
   version: z.literal(1),
+  /** No pictures: neither chunks nor renditions, and `fps` is only the clock that segments are cut by. */
+  isAudioOnly: z.boolean().optional(),
   source: z.object({
     demuxer: z.string(),
     videoStreamIndex: z.int(),
@@ -91,8 +93,8 @@ export const Plan = z.object({
   segmentFrames: z.int().min(1),
   segmentCount: z.int().min(1),
   segmentSeconds: z.number(),
-  chunks: z.array(PlannedChunk).min(1),
-  renditions: z.array(PlannedRendition).min(1),
+  chunks: z.array(PlannedChunk),
+  renditions: z.array(PlannedRendition),
   audio: z.array(PlannedAudio),
   /** Where the source can be played by a copy before anything is encoded. */
   instant: PlannedInstant.optional(),
@@ -120,6 +122,8 @@ export const PlanOptions = z.object({
   preset: EncoderPreset.default('veryfast'),
   loudness: Loudness.nullable().optional(),
   encoder: VideoEncoder.optional(),
+  /** Whether a file that holds only sound is published as such, rather than refused. */
+  audioOnly: z.boolean().optional(),
   protection: Protection.optional(),
   keyRotationSegments: KeyRotationSegments.optional(),
 });

@@ -9,7 +9,7 @@ import type { Plan, PlanOptions } from './plan.ts';
 import { planJob } from './plan-job.ts';
 import type { PreflightAnswer } from './preflight-answer.ts';
 import { BytesMissing, endsOf, type FileEnds } from './probe/byte-source.ts';
-import { type ChosenStreams, chooseStreams } from './probe/choose-streams.ts';
+import { type ChosenStreams, chooseAudio, chooseStreams } from './probe/choose-streams.ts';
 import { isDecodable } from './probe/decodable.ts';
 import { type IndexRead, indexLeads, readIso, readMatroska } from './probe/index-read.ts';
 import { sourceInfoOf } from './probe/source-info.ts';
@@ -81,6 +81,12 @@ async function judge(pieces: Pieces, options: PlanOptions, answer: PreflightAnsw
   const read = await readIndex(sniffed, source);
   tellStreams(read.streams, answer);
   refuseImpossibleSize(read.streams);
+  if (options.audioOnly && isSoundAlone(read.streams)) {
+    throw new NotSettled(
+      'sound_alone',
+      'The file holds only sound, which is published as such; how long takes the whole file to tell.',
+    );
+  }
   const chosen = chosenOf(read.streams);
   tellVideo(chosen, answer);
 
@@ -112,6 +118,11 @@ function readIndex({ container, demuxer }: SniffedContainer, source: FileEnds): 
     'container_without_index',
     `A file of this kind (${container}) has no index at either end; what is in it takes the whole file to tell.`,
   );
+}
+
+function isSoundAlone(streams: StreamFacts[]): boolean {
+  const hasPictures = streams.some(({ kind, isStill }) => kind === 'video' && !isStill);
+  return !hasPictures && chooseAudio(streams).length > 0;
 }
 
 function chosenOf(streams: StreamFacts[]): ChosenStreams {

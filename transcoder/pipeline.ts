@@ -14,6 +14,7 @@ import {
 import { chunkFrameRange, Plan } from '../shared/plan.ts';
 import { instantSegmentCount } from '../shared/plan-instant.ts';
 import { planJob } from '../shared/plan-job.ts';
+import { planSound } from '../shared/plan-sound.ts';
 import type { PlannedProtection } from '../shared/protection.ts';
 import { Receipt } from '../shared/receipt.ts';
 import { awaitsLadder, copiedKeySeconds, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
@@ -27,7 +28,7 @@ import { beginInstant, copyInstant } from './stages/instant.ts';
 import { judgeCopy, lookAtCopy } from './stages/judge-instant.ts';
 import { packagePresentation } from './stages/package.ts';
 import { makePreview } from './stages/preview.ts';
-import { probeSource } from './stages/probe.ts';
+import { probeSound, probeSource } from './stages/probe.ts';
 import { publishDocuments } from './stages/publish.ts';
 import { receiptOf } from './stages/receipt.ts';
 import { sampleQuality } from './stages/sample-quality.ts';
@@ -77,7 +78,11 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   // What is protected is not copied: the copy would be there in the clear.
   const looking = protection ? Promise.resolve(undefined) : lookAtCopy(source);
   looking.catch(() => undefined); // what the probe says of the source comes first
-  const info = await probeSource(source, scratch, limits, signal);
+  const info = await probeSource(source, scratch, limits, signal).catch((error: unknown) => {
+    if (claim.job.options.audioOnly && isWithoutPictures(error)) return undefined;
+    throw error;
+  });
+  if (!info) return planOfSound(context, protection);
   const planned = { ...planJob(info, claim.job.options), ...(protection && { protection }) };
   const copyable = judgeCopy(await looking, info, planned, context.log);
   // What can be played by a copy is to be playable within two seconds; a trial takes as long again and comes later.
@@ -87,6 +92,18 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
   const instantMark = copyable ? await beginInstant(context, stored, copyable) : 0;
   return { kind: 'planned', summary: { ...summarize(stored), ...(instantMark > 0 && { instantMark }) } };
+}
+
+function isWithoutPictures(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'media_no_video_stream';
+}
+
+async function planOfSound(context: TaskContext, protection?: PlannedProtection): Promise<TaskOutcome> {
+  const { claim, source, scratch, limits, signal } = context;
+  const planned = planSound(await probeSound(source, scratch, limits, signal), claim.job.options);
+  const plan = { ...planned, ...(protection && { protection }) };
+  const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
+  return { kind: 'planned', summary: summarize(stored) };
 }
 
 async function plannedProtection({ claim, contentKey }: TaskContext): Promise<PlannedProtection | undefined> {
@@ -143,6 +160,7 @@ async function finishJob(context: TaskContext): Promise<TaskOutcome> {
   const { presentation, documents } = packagePresentation(plan, facts);
   const certificate = await certify(context, plan, facts, documents);
   await publishDocuments(context, [...documents, { name: CERTIFICATE, body: JSON.stringify(certificate) }]);
+  if (plan.isAudioOnly) return { kind: 'published', presentation }; // a receipt is about pictures
   // Not one of the documents: measured anew, the figures of another attempt are others.
   const measured = receiptOf(plan, facts, await sampleQuality(context, plan));
   const receipt = await storeOnce(context, context.claim.job.outputPrefix + RECEIPT, Receipt, measured);
@@ -150,6 +168,7 @@ async function finishJob(context: TaskContext): Promise<TaskOutcome> {
 }
 
 async function makePictures(context: TaskContext, plan: Plan): Promise<Pictures> {
+  if (plan.isAudioOnly) return {};
   const poster = await makePoster(context, plan);
   const sheets = await makeSheets(context, plan);
   const preview = await makePreview(context, plan);

@@ -29,14 +29,18 @@ export type FinishedTracks = Omit<ManifestTracks, 'video' | 'audio' | 'subtitles
   pictures: Pictures;
 };
 
-/** @throws AppError verification_failed where a track is missing from a task's facts. */
+/** @throws AppError verification_failed where a track is missing from a task's facts, media_malformed where all are. */
 export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
+  const audio = keptAudio(plan, facts);
+  if (plan.isAudioOnly && audio.length === 0) {
+    throw new AppError('media_malformed', { detail: 'The file is damaged: no sound of it can be decoded.' });
+  }
   return {
     video: plan.renditions.map(({ name, width, height }) => ({
       ...merged(facts.chunks, videoStem(name)),
       ...{ name, width, height, fps: plan.fps },
     })),
-    audio: keptAudio(plan, facts).map(({ audio, made }) => {
+    audio: audio.map(({ audio, made }) => {
       const { name, language, label, channels, isDefault, purpose, surroundOf } = audio;
       const track = merged([made], audioStem(name));
       return {

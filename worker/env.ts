@@ -107,6 +107,8 @@ const Config = z
     ENCODER_PRESET: EncoderPreset.default('veryfast'),
     /** The encoder of videos that ask for none; h264_nvenc needs transcoders with a GPU. */
     ENCODER: VideoEncoder.default('libx264'),
+    /** What becomes of a file that holds only sound where its video says nothing of it. */
+    AUDIO_ONLY: z.enum(['refuse', 'publish']).default('refuse'),
     /** EBU R128 loudness of videos that ask for none; left alone where it is absent. */
     LOUDNESS_LUFS: z.coerce.number().pipe(TargetLufs).optional(),
     /** JSON rows of the ladder for videos that bring none: [{"shortSidePixels":720,"maxBitrateBps":2800000}]. */

@@ -24,7 +24,9 @@ function chooseVideo(streams: StreamFacts[]): StreamFacts {
   const videos = streams.filter(({ kind, isStill }) => kind === 'video' && !isStill);
   if (videos.length === 0) {
     const hasAudio = streams.some(({ kind }) => kind === 'audio');
-    const what = hasAudio ? 'only sound, no moving picture' : 'no moving picture';
+    const what = hasAudio
+      ? 'only sound, no moving picture; with the option audioOnly it is published as sound alone'
+      : 'no moving picture';
     throw new AppError('media_no_video_stream', { detail: `The file holds ${what}.` });
   }
   const decodable = videos.filter(({ codec }) => isDecodable(codec));
@@ -40,7 +42,7 @@ function chooseVideo(streams: StreamFacts[]): StreamFacts {
 }
 
 /** Sound that can be decoded; broken streams are left out rather than failing the video. */
-function chooseAudio(streams: StreamFacts[]): StreamFacts[] {
+export function chooseAudio(streams: StreamFacts[]): StreamFacts[] {
   return streams.filter(
     ({ kind, codec, sampleRate, channels }) =>
       kind === 'audio' && isDecodable(codec) && sampleRate > 0 && channels > 0,

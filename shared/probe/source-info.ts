@@ -59,6 +59,25 @@ export function sourceInfoOf(found: {
   };
 }
 
+/**
+ * All sound of a file without pictures, on one clock.
+ *
+ * @throws AppError media_truncated where there is none.
+ */
+export function soundExtents(
+  streams: StreamFacts[],
+  times: Map<number, PacketTimes>,
+): { zeroSeconds: number; durationSeconds: number; audio: SourceAudio[] } {
+  const starts = streams.flatMap((stream) => heardExtent(times.get(stream.index))?.startSeconds ?? []);
+  const zeroSeconds = Math.min(...starts);
+  const audio = streams.flatMap((stream) => sourceAudio(stream, times.get(stream.index), zeroSeconds));
+  if (audio.length === 0) {
+    throw new AppError('media_truncated', { detail: 'The file describes sound but holds none of it.' });
+  }
+  const durationSeconds = Math.max(...audio.map((track) => track.startSeconds + track.durationSeconds));
+  return { zeroSeconds, durationSeconds, audio };
+}
+
 /** None for a track without packets: its header promises sound that is not there. */
 function sourceAudio(
   stream: StreamFacts,

@@ -7,7 +7,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, apiAt, type Json, jobEnd, type Method, uploadFile, watchJob } from '../support/api.ts';
 import { CHROMIUM, launchBrowser, openPage, play, servePlayers, untilPlaying } from '../support/browser.ts';
-import { CORPUS, makeClip, makeFolder } from '../support/media.ts';
+import { CORPUS, ffmpeg, makeClip, makeFolder } from '../support/media.ts';
 import { measuredBitrates, packetsOf, readHls } from '../support/published.ts';
 import { scrub } from '../support/scrub.ts';
 import { startStack } from '../support/stack.ts';
@@ -173,6 +173,32 @@ describe('the watch page', () => {
     await page.screenshot({ path: join(folder, 'watch.png') });
     expect(await page.textContent('body')).toContain('A link to open');
     await page.close();
+  });
+
+  it.skipIf(!hasBrowser)('plays a file that holds only sound', async () => {
+    const path = join(folder, 'sound.m4a');
+    await ffmpeg(['-f', 'lavfi', '-i', 'sine=d=13', '-c:a', 'aac', '-ac', '2', path]);
+    const { videoId, jobId } = await uploadFile(api, path, 'single', { audioOnly: true });
+    expect((await jobEnd(api, jobId)).state).toBe('succeeded');
+    const link = await api.call(`/v1/videos/${videoId}/watch-link`, { method: 'POST', json: {} });
+    const page = await openPage(browser);
+    await page.goto(link.url);
+    await page.waitForSelector('body[data-state="ready"]', { timeout: 30_000 });
+    await page.evaluate(() => document.querySelector('video')?.play());
+    await untilPlaying(page);
+    expect(await page.evaluate(() => document.querySelector('video')?.duration)).toBeCloseTo(13, 0);
+    await page.close();
+
+    const session = await api.call(`/v1/videos/${videoId}/play`, { method: 'POST', json: {} });
+    for (const [player, url] of [
+      ['hls.js', session.hls],
+      ['shaka', session.dash],
+    ] as const) {
+      const report = await play(browser, players.url, player, url);
+      expect(report.failures).toEqual([]);
+      expect(report.decodedAudioBytes).toBeGreaterThan(0);
+      expect(report.soughtToSeconds).toBeCloseTo(report.durationSeconds / 2, 0);
+    }
   });
 
   it('refuses a link for another video', async () => {

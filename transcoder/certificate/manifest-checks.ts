@@ -62,6 +62,7 @@ export function checkMaster(list: Checklist, { video, audio }: FinishedTracks, t
       return { track, sound: sound.tracks, variant: found?.attributes ?? {} };
     }),
   );
+  if (video.length === 0) checkSoundVariants(list, sounds, master);
   list.each('variants-complete', paired, ({ track, variant }) =>
     Object.keys(variant).length > 0 && master.variants.length === paired.length
       ? undefined
@@ -92,6 +93,24 @@ export function checkMaster(list: Checklist, { video, audio }: FinishedTracks, t
       : `${track.stem} says ${variant.RESOLUTION} at ${variant['FRAME-RATE']}`;
   });
   checkSound(list, sounds, master);
+}
+
+/** Without pictures each group is a variant, and its list that of the default track. */
+function checkSoundVariants(list: Checklist, sounds: SoundGroup[], { variants }: ReadMaster): void {
+  list.each('sound-variants', sounds, ({ id, tracks }) => {
+    const found = variants.find(({ attributes }) => attributes.AUDIO === id);
+    const main = tracks.find(({ isDefault }) => isDefault) ?? tracks[0];
+    const codecs = [...new Set(tracks.map((one) => one.codecs))].join();
+    const isRight =
+      main &&
+      variants.length === sounds.length &&
+      found?.uri === playlistName(main.stem) &&
+      found.attributes.CODECS === codecs &&
+      found.attributes.RESOLUTION === undefined &&
+      Number(found.attributes.BANDWIDTH) >= Math.floor(Math.max(...tracks.map(peakBps))) &&
+      isNear(Number(found.attributes['AVERAGE-BANDWIDTH']), Math.max(...tracks.map(averageBps)), 3);
+    return isRight ? undefined : `the variant of the group ${id} is missing or says what its sound is not`;
+  });
 }
 
 type SoundGroup = { id: string | undefined; tracks: FinishedAudio[] };

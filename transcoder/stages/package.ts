@@ -49,7 +49,7 @@ export function packagePresentation(
 }
 
 function presentationOf(plan: Plan, { video, audio, pictures, protection }: FinishedTracks): Presentation {
-  const top = video.at(-1)!;
+  const top = video.at(-1);
   const { poster, sheets = [], preview } = pictures;
   const sizes = [
     ...[...video, ...audio].flatMap(({ inits, segments }) => [inits[0]!, ...segments]),
@@ -57,9 +57,7 @@ function presentationOf(plan: Plan, { video, audio, pictures, protection }: Fini
   ];
   return {
     durationSeconds: frameSeconds(plan.totalFrames, plan.fps),
-    width: top.width,
-    height: top.height,
-    frameRate: framesPerSecond(plan.fps),
+    ...(top && { width: top.width, height: top.height, frameRate: framesPerSecond(plan.fps) }),
     sizeBytes: sizes.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     renditions: video.map((track) => ({
       name: track.name,

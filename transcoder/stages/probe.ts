@@ -1,12 +1,15 @@
 // Finds out what a source is. Headers are hearsay: extents, pace and key frames come from the packets, and
 // whatever cannot be decoded in full is refused here with a sentence for the person who uploaded it.
+
+import { AppError } from '../../shared/errors.ts';
 import { SNIFF_BYTES } from '../../shared/limits.ts';
-import { type ChosenStreams, chooseStreams } from '../../shared/probe/choose-streams.ts';
+import type { SoundInfo } from '../../shared/plan-sound.ts';
+import { type ChosenStreams, chooseAudio, chooseStreams } from '../../shared/probe/choose-streams.ts';
 import { type IsoIndex, inspectIso } from '../../shared/probe/iso-boxes.ts';
 import { indexedTimes } from '../../shared/probe/iso-times.ts';
 import { hasMatroskaCues } from '../../shared/probe/matroska.ts';
 import { type PacketTimes, pictureTiming } from '../../shared/probe/picture-times.ts';
-import { FALLBACK_FPS, sourceInfoOf } from '../../shared/probe/source-info.ts';
+import { FALLBACK_FPS, soundExtents, sourceInfoOf } from '../../shared/probe/source-info.ts';
 import { sniffContainer } from '../../shared/sniff.ts';
 import type { SourceInfo } from '../../shared/source-info.ts';
 import type { RunLimits } from '../ffmpeg/run.ts';
@@ -40,6 +43,33 @@ export async function probeSource(
     hasIndex: structure.isSeekable,
   });
   return { ...info, ...textsOf(probed, info) };
+}
+
+/**
+ * The sound of a file that {@link probeSource} has found to hold nothing else.
+ *
+ * @throws AppError media_unsupported_codec where none of it can be decoded, media_truncated where there is none.
+ */
+export async function probeSound(
+  source: Probe['source'],
+  scratch: Pick<Scratch, 'directory'>,
+  limits: RunLimits,
+  signal: AbortSignal,
+): Promise<SoundInfo> {
+  const head = await source.read(0, Math.min(SNIFF_BYTES, source.sizeBytes));
+  const { demuxer } = sniffContainer(head, source.sizeBytes);
+  const probe: Probe = { source, demuxer, run: { directory: scratch.directory, limits, signal } };
+  const { streams } = await describe(probe);
+  const chosen = chooseAudio(streams.map(streamFacts));
+  if (chosen.length === 0) throw new AppError('media_unsupported_codec');
+  const indexes = chosen.map(({ index }) => index);
+  const times = await walkPackets(probe, indexes);
+  return {
+    demuxer,
+    sizeBytes: source.sizeBytes,
+    streamCount: streams.length,
+    ...soundExtents(chosen, times),
+  };
 }
 
 /** Whether the container can be sought exactly; refuses what its structure alone gives away. */

@@ -74,7 +74,10 @@ function tasksOf(summary: PlanSummary): NewTask[] {
   });
   const audio = Array.from({ length: summary.audioTracks }, (_, index): NewTask => {
     const segments = summary.segmentCount;
-    return { name: `audio:${index}`, kind: 'audio', idx: index, segments, frames: 0, state: 'ready' };
+    // Without pictures the sound is what progress counts.
+    const isAll = summary.chunks.length === 0;
+    const frames = isAll ? Math.floor(summary.totalFrames / summary.audioTracks) : 0;
+    return { name: `audio:${index}`, kind: 'audio', idx: index, segments, frames, state: 'ready' };
   });
   const instant: NewTask[] =
     summary.instantSegments === undefined
@@ -111,6 +114,7 @@ function refuseInconsistent(summary: PlanSummary): void {
       detail: `The copy has ${instantSegments} segments, of which ${instantMark} are said to be there.`,
     });
   }
+  if (summary.chunks.length === 0 && summary.audioTracks > 0) return;
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
   const segments = sum(summary.chunks.map((chunk) => chunk.segmentCount));
   const frames = sum(summary.chunks.map((chunk) => chunk.frames));

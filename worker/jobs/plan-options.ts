@@ -12,6 +12,7 @@ export function planOptionsOf(
     segmentSeconds: config.SEGMENT_SECONDS,
     preset: config.ENCODER_PRESET,
     encoder: config.ENCODER,
+    ...(config.AUDIO_ONLY === 'publish' && { audioOnly: true }),
     ...(config.KEY_ROTATION_SEGMENTS && { keyRotationSegments: config.KEY_ROTATION_SEGMENTS }),
     ...(config.LADDER && { ladder: config.LADDER }),
     ...(config.LOUDNESS_LUFS !== undefined && { loudness: { targetLufs: config.LOUDNESS_LUFS } }),

@@ -39,6 +39,9 @@ export type JobRow = {
   import_bytes_done: number | null;
 };
 
+/** What progress counts: chunks, or the sound of a job that has nothing else. */
+const COUNTS_FRAMES_SQL = `t.kind IN ('chunk', 'audio') AND t.frames > 0`;
+
 /** Frames of a chunk that are durable for certain: the task's row as SQL. */
 export const DURABLE_FRAMES_SQL = `CASE WHEN t.state = 'done' THEN t.frames
   ELSE min(t.frames, t.mark * coalesce(j.segment_frames, 0)) END`;
@@ -50,7 +53,7 @@ function selectJobs(condition: string): string {
       (SELECT count(*) FROM growths g WHERE g.job_id = j.id AND g.closed_at IS NOT NULL) AS growths_closed,
       coalesce(sum(t.kind <> 'instant'), 0) AS tasks_total,
       coalesce(sum(t.state = 'done' AND t.kind <> 'instant'), 0) AS tasks_done,
-      coalesce(sum(CASE WHEN t.kind = 'chunk' THEN ${DURABLE_FRAMES_SQL} END), 0) AS frames_done,
+      coalesce(sum(CASE WHEN ${COUNTS_FRAMES_SQL} THEN ${DURABLE_FRAMES_SQL} END), 0) AS frames_done,
       max(CASE WHEN t.name = 'finish' THEN t.state END) AS finish_state,
       max(CASE WHEN t.name = 'import' THEN t.state END) AS import_state,
       u.size_bytes AS import_bytes,
@@ -93,7 +96,7 @@ export async function chunkFrames(
   const rows = await db
     .prepare(
       `SELECT t.name, t.frames, ${DURABLE_FRAMES_SQL} AS framesDone
-       FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.job_id = ? AND t.kind = 'chunk'`,
+       FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.job_id = ? AND ${COUNTS_FRAMES_SQL}`,
     )
     .bind(jobId)
     .all<{ name: string; frames: number; framesDone: number }>();

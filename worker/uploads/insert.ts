@@ -64,7 +64,8 @@ function videoStatement(db: D1Database, limits: QuotaLimits, upload: NewUpload):
   const room = hasRoom(limits, upload.ownerId, wantedBy(upload));
   const { ladder, segmentSeconds, preset, encoder } = video;
   const { protection, keyRotationSegments } = video;
-  const made = { ladder, segmentSeconds, preset, encoder, loudness: video.loudness };
+  const { loudness, audioOnly } = video;
+  const made = { ladder, segmentSeconds, preset, encoder, loudness, audioOnly };
   const options = { ...made, protection, keyRotationSegments };
   return db
     .prepare(

@@ -9,6 +9,7 @@ const MAX_METADATA_CHARS = 8 * KIB;
 
 /** Keys that become a field of `video` as they are. */
 const TEXT_FIELDS = ['title', 'kind', 'contentId', 'visibility', 'protection', 'preset'];
+const TRUTH: Record<string, boolean> = { true: true, false: false };
 /** Keys whose value is a list with commas. */
 const LIST_FIELDS = ['regions', 'tags'];
 
@@ -31,6 +32,7 @@ export function readMetadata(header: string | null) {
     const list = text(key);
     if (list !== undefined) video[key] = list === '' ? [] : list.split(',').map((entry) => entry.trim());
   }
+  if (values.has('audioOnly')) video.audioOnly = TRUTH[text('audioOnly') ?? ''] ?? text('audioOnly');
   const segmentSeconds = text('segmentSeconds');
   if (segmentSeconds !== undefined) video.segmentSeconds = Number(segmentSeconds);
   return validated(FileFacts, {
