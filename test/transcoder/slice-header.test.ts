@@ -60,17 +60,33 @@ it.each([
   expect(subsamplesIn(ours)).toEqual(subsamplesIn(theirs));
 });
 
+// Baseline with 4 bits of frame number, order type 2, frames alone; and the same with 16 bits.
+const SPS = bits('67', '01000010 00000000 00011110 1 1 011 010 0 00100 00100 1 1');
+const LONG_SPS = bits('67', '01000010 00000000 00011110 1 0001101 011 010 0 00100 00100 1 1');
+const PPS = bits('68', '1 1 0 0 1 1 1 0 00 1 1 1 0 0 0 1');
+const ARITHMETIC_PPS = bits('68', '1 1 1 0 1 1 1 0 00 1 1 1 0 0 0 1');
+const DATA = ' 10101010'.repeat(8);
+
 it('is refused where the slice names parameter sets that are not there, or ends within its header', () => {
-  // Baseline, 4 bits of frame number, order type 2, frames alone.
-  const sets = readParameterSets([bits('67', '01000010 00000000 00011110 1 1 011 010 0 00100 00100 1 1')]);
-  const withPicture = readParameterSets([
-    bits('67', '01000010 00000000 00011110 1 1 011 010 0 00100 00100 1 1'),
-    bits('68', '1 1 0 0 1 1 1 0 00 1 1 1 0 0 0 1'),
-  ]);
-  const slice = bits('65', `1 011 1 0000 1 0 0 1 ${'10101010 '.repeat(8)}`);
-  expect(() => sliceHeaderBytes(slice, sets)).toThrow('parameter set');
-  expect(sliceHeaderBytes(slice, withPicture)).toBe(1 + 2);
-  expect(() => sliceHeaderBytes(slice.subarray(0, 2), withPicture)).toThrow('cut short');
+  const slice = bits('65', `1 011 1 0000 1 00 1${DATA}`);
+  const sets = readParameterSets([SPS, PPS]);
+  expect(sliceHeaderBytes(slice, sets)).toBe(1 + 2);
+  expect(() => sliceHeaderBytes(slice, readParameterSets([SPS]))).toThrow('parameter set');
+  expect(() => sliceHeaderBytes(slice.subarray(0, 2), sets)).toThrow('cut short');
+});
+
+it('counts the state that arithmetic coding begins in', () => {
+  // A P slice; its quantiser has nine bits.
+  const slice = (state: string) => bits('61', `1 1 1 0000 0 0 0 ${state} 000010000${DATA}`);
+  expect(sliceHeaderBytes(slice('1'), readParameterSets([SPS, ARITHMETIC_PPS]))).toBe(1 + 3);
+  expect(sliceHeaderBytes(slice('1'), readParameterSets([SPS, PPS]))).toBe(1 + 2);
+});
+
+it('counts the bytes that keep a start code out', () => {
+  // 31 bits, of which two bytes are zero.
+  const plain = bits('65', `1 011 1 ${'0'.repeat(16)} 0001000 00 1${DATA}`);
+  const escaped = Buffer.concat([plain.subarray(0, 4), Buffer.of(3), plain.subarray(4)]);
+  expect(sliceHeaderBytes(escaped, readParameterSets([LONG_SPS, PPS]))).toBe(1 + 5);
 });
 
 function bits(header: string, payload: string): Buffer {
