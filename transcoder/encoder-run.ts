@@ -36,7 +36,8 @@ export async function runEncoder<Segment>(
   context.signal.throwIfAborted();
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const writer = { hasEnded: false, hasFailed: false, signal };
+  const ended = Promise.withResolvers<void>();
+  const writer = { hasEnded: false, hasFailed: false, ended: ended.promise, signal };
   const encoder = startFfmpeg(command, {
     directory: context.scratch.directory,
     limits: context.limits,
@@ -52,6 +53,7 @@ export async function runEncoder<Segment>(
     // A source that could not be read looks to ffmpeg like one that ends there, often with exit code 0.
     writer.hasFailed = failure !== undefined || context.source.failure !== undefined;
     writer.hasEnded = true;
+    ended.resolve();
   });
 
   try {

@@ -1,7 +1,7 @@
 // Reads a fragmented MP4 that ffmpeg is still writing: the init segment, then each fragment once all its bytes
 // are in the file. Only moof boxes are held in memory; sample data stays in the file until its segment is built.
 import { type FileHandle, open } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { FileGrowth } from '../file-growth.ts';
 import {
   BOX_HEADER_BYTES,
   type BoxHeader,
@@ -15,9 +15,14 @@ import { type FragmentFacts, readFragment } from './fragment.ts';
 export type Fragment = { moof: Uint8Array; mdatOffset: number; mdatSizeBytes: number; facts: FragmentFacts };
 
 /** Told by whoever started ffmpeg. After it has ended the file no longer grows. */
-export type Writer = { hasEnded: boolean; signal?: AbortSignal | undefined };
+export type Writer = {
+  hasEnded: boolean;
+  /** Settles once `hasEnded` is true; without it the end is seen a little later. */
+  ended?: Promise<unknown>;
+  signal?: AbortSignal | undefined;
+};
 
-/** Wait between looks at a file that has not grown: short after growth, longer while nothing comes. */
+/** Wait between looks at a file whose writes nobody tells of: short after growth, longer while nothing comes. */
 const POLL_MIN_MS = 40;
 const POLL_MAX_MS = 120;
 /** Init segments and moofs are kilobytes; more is not ours. */
@@ -29,10 +34,14 @@ export class GrowingFile implements AsyncDisposable {
   #handle: FileHandle | undefined;
   #offset = 0;
   #init: Uint8Array | undefined;
+  readonly #growth = new FileGrowth();
 
   constructor(path: string, writer: Writer) {
     this.#path = path;
     this.#writer = writer;
+    const tell = () => this.#growth.tell();
+    writer.signal?.addEventListener('abort', tell, { once: true });
+    writer.ended?.then(tell, tell);
   }
 
   /** ftyp and moov, once written; undefined where ffmpeg ended before it wrote them. */
@@ -86,6 +95,7 @@ export class GrowingFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#growth[Symbol.dispose]();
     await this.#handle?.close();
     this.#handle = undefined;
   }
@@ -107,16 +117,18 @@ export class GrowingFile implements AsyncDisposable {
       // Asked before the size is read: what was written before the end is then surely seen.
       const { hasEnded, signal } = this.#writer;
       signal?.throwIfAborted();
+      this.#growth.lookNow();
       const current = await this.#size();
       if (current >= sizeBytes) return current;
       if (hasEnded) return undefined;
-      await sleep(pause, undefined, { signal });
+      await this.#growth.wait(pause);
     }
   }
 
   async #size(): Promise<number> {
     try {
       this.#handle ??= await open(this.#path, 'r');
+      this.#growth.listen(this.#path);
     } catch (error) {
       if (isMissing(error)) return 0; // ffmpeg has not created it yet
       throw error;
