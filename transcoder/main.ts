@@ -10,6 +10,7 @@ import { checkEncoder } from './ffmpeg/encoder-check.ts';
 import { useFfmpeg } from './ffmpeg/run.ts';
 import { startHealthServer } from './health.ts';
 import { createLedgerClient } from './ledger-client.ts';
+import { createMemoryPool } from './memory-pool.ts';
 import { runTask } from './pipeline.ts';
 import { createQueueClient } from './queue-client.ts';
 import { createR2, type R2 } from './r2.ts';
@@ -27,6 +28,7 @@ async function main(env: TranscoderEnv): Promise<void> {
     ...(env.SLOTS !== undefined && { slots: env.SLOTS }),
     ...(env.MEMORY_GB !== undefined && { memoryGb: env.MEMORY_GB }),
   });
+  const memory = createMemoryPool(capacity);
   const scratchRoot = join(env.SCRATCH_DIR, env.WORKER_ID.replaceAll(/[^A-Za-z0-9_-]/g, '_'));
   await emptyScratchRoot(scratchRoot);
   const { encoders, fingerprint } = await checkEncoder(env.ENCODER, scratchRoot, capacity.limits);
@@ -62,6 +64,7 @@ async function main(env: TranscoderEnv): Promise<void> {
             ledger,
             openStorage,
             capacity,
+            memory,
             scratchRoot,
             sourceCaches,
             drainSeconds: env.DRAIN_SECONDS,

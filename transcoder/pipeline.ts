@@ -20,6 +20,7 @@ import { Receipt } from '../shared/receipt.ts';
 import { awaitsLadder, copiedKeySeconds, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
 import { type ImportSettings, importSource } from './importer/import-task.ts';
+import { withMemoryFor } from './memory-pool.ts';
 import { encodeAudio } from './stages/audio.ts';
 import { certify } from './stages/certify.ts';
 import { encodeChunk } from './stages/encode.ts';
@@ -88,7 +89,11 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
   // What can be played by a copy is to be playable within two seconds; a trial takes as long again and comes later.
   const plan = copyable
     ? { ...planned, instant: copyable.instant }
-    : withLadder(planned, { trial: await tryLadder(context, planned, info.keyFrameSeconds) });
+    : withLadder(planned, {
+        trial: await withMemoryFor(planned, context, (roomy) =>
+          tryLadder(roomy, planned, info.keyFrameSeconds),
+        ),
+      });
   const stored = await storeOnce(context, planKey(claim.task.jobId), Plan, plan);
   const instantMark = copyable ? await beginInstant(context, stored, copyable) : 0;
   return { kind: 'planned', summary: { ...summarize(stored), ...(instantMark > 0 && { instantMark }) } };
@@ -120,12 +125,15 @@ async function makeInstant(context: TaskContext): Promise<TaskOutcome> {
 
 async function makeChunk(context: TaskContext): Promise<TaskOutcome> {
   const { jobId, index } = context.claim.task;
-  const plan = await settleLadder(context, await loadPlan(context));
-  const chunk = plan.chunks[index];
-  if (!chunk) throw new AppError('plan_invalid', { detail: `The plan has no chunk ${index}.` });
-  const facts = await encodeChunk(context, plan, chunk);
+  const planned = await loadPlan(context);
+  const facts = await withMemoryFor(planned, context, async (roomy) => {
+    const plan = await settleLadder(roomy, planned);
+    const chunk = plan.chunks[index];
+    if (!chunk) throw new AppError('plan_invalid', { detail: `The plan has no chunk ${index}.` });
+    return await encodeChunk(roomy, plan, chunk);
+  });
   await storeOnce(context, chunkFactsKey(jobId, index), TaskFacts, facts);
-  return { kind: 'done', mark: chunk.segmentCount };
+  return { kind: 'done', mark: facts.tracks[0]?.segments.length ?? 0 };
 }
 
 /** The first chunk task to begin tries the ladder where the plan could not; of two at once, one is believed. */

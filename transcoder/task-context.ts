@@ -3,6 +3,7 @@ import type { Log } from '../shared/log.ts';
 import type { Claim, ImportBegin, ImportedPart, ImportTarget } from '../shared/messages.ts';
 import type { ContentKey } from '../shared/protection.ts';
 import type { RunLimits } from './ffmpeg/sandbox.ts';
+import type { MemoryPool } from './memory-pool.ts';
 import type { R2 } from './r2.ts';
 import type { Scratch } from './scratch.ts';
 import type { Source } from './source.ts';
@@ -17,6 +18,8 @@ export type TaskContext = {
   signal: AbortSignal;
   threads: number;
   limits: RunLimits;
+  /** What the chunks of this machine share; absent where a task has it to itself. */
+  memory?: MemoryPool;
   log: Log;
   /** Segment (of an import: part) number `mark` of the task, from 1, is durable. Called in order, once each. */
   commit(mark: number, part?: ImportedPart): Promise<void>;

@@ -7,6 +7,7 @@ import type { Capacity } from './capacity.ts';
 import { FfmpegError } from './ffmpeg/ffmpeg-error.ts';
 import { keepLease, type Lease } from './lease.ts';
 import type { LedgerClient, TaskLedger } from './ledger-client.ts';
+import type { MemoryPool } from './memory-pool.ts';
 import type { TaskOutcome } from './pipeline.ts';
 import type { R2 } from './r2.ts';
 import { createScratch } from './scratch.ts';
@@ -19,6 +20,7 @@ export type TaskTools = {
   ledger: LedgerClient;
   openStorage(access: StorageAccess): R2;
   capacity: Capacity;
+  memory?: MemoryPool;
   scratchRoot: string;
   sourceCaches: SourceCaches;
   log: Log;
@@ -62,6 +64,7 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
       signal,
       threads: tools.capacity.threads,
       limits: tools.capacity.limits,
+      ...(tools.memory && { memory: tools.memory }),
       log,
       async commit(mark, part) {
         await judged(lease, ledger.commit(mark, part));
