@@ -157,7 +157,9 @@ async function loopedClip(name: string, seconds: number, path: string, size: str
     ...['-stream_loop', '-1', '-i', join(CORPUS, name)],
     // Few of these clips have sound; a tone is as much work for the encoder as any.
     ...['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000', '-t', String(seconds)],
-    ...['-map', '0:v:0', '-map', '1:a:0', '-c:v', 'copy', '-c:a', 'aac', '-ac', '2', path],
+    // A loop has a key frame where it begins, once in ten seconds; cameras and encoders set one every second or two.
+    ...['-map', '0:v:0', '-map', '1:a:0', '-c:v', 'libx264', '-preset', 'veryfast', '-crf', '16'],
+    ...['-force_key_frames', 'expr:gte(t,n_forced*2)', '-c:a', 'aac', '-ac', '2', path],
   ]);
   return path;
 }
