@@ -1,5 +1,6 @@
 // Questions to ffprobe about a source, hardened as every read is, and its refusals in words for a person.
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
+import { HOUR_SECONDS } from '../../shared/limits.ts';
 import { DECODER_ALLOWLIST, TEXT_DECODERS } from '../ffmpeg/allowlist.ts';
 import { inputOptions } from '../ffmpeg/args.ts';
 import { FfmpegError, type ProbeRun, type RunLimits, runFfprobe } from '../ffmpeg/run.ts';
@@ -12,6 +13,8 @@ export type Probe = {
 };
 
 const NOT_ALLOWED = /not on whitelist/;
+/** A walk over a terabyte without an index, at 50 MB/s. */
+const WALL_SECONDS = 6 * HOUR_SECONDS;
 
 /**
  * What ffprobe prints, or nothing where `onOutput` takes it. Attempts that fail have printed nothing.
@@ -25,7 +28,9 @@ export async function askFfprobe(
   onOutput?: ProbeRun['onOutput'],
 ): Promise<string> {
   const { source } = probe;
-  const run = { ...probe.run, ...(onOutput && { onOutput }) };
+  const wallSeconds = Math.min(probe.run.limits.wallSeconds, WALL_SECONDS);
+  const limits = { ...probe.run.limits, wallSeconds };
+  const run = { ...probe.run, limits, ...(onOutput && { onOutput }) };
   const hardened = inputOptions({ url: source.url, demuxer: probe.demuxer });
   const listAt = hardened.indexOf(DECODER_ALLOWLIST);
   const ask = async (options: string[]) => {
