@@ -1,6 +1,7 @@
 // `npm run bench -- NAME`: performance as ratios within one run, with what was measured on what.
 import { cpus, totalmem } from 'node:os';
 import { benchAttacks } from './attacks.ts';
+import { benchCorpus } from './corpus.ts';
 import { benchEncode } from './encode.ts';
 import { benchFirstFrame } from './first-frame.ts';
 import { benchMemory } from './memory.ts';
@@ -9,6 +10,7 @@ import { benchStart } from './start.ts';
 
 const BENCHES: Record<string, () => Promise<void>> = {
   attacks: benchAttacks,
+  corpus: benchCorpus,
   encode: benchEncode,
   'first-frame': benchFirstFrame,
   memory: benchMemory,

@@ -7,6 +7,7 @@ import type { Claim, PlanSummary, Presentation } from '../../shared/messages.ts'
 import { CERTIFICATE, initName, planKey, segmentName } from '../../shared/object-keys.ts';
 import { Plan, PlanOptions } from '../../shared/plan.ts';
 import type { ContentKey } from '../../shared/protection.ts';
+import type { Receipt } from '../../shared/receipt.ts';
 import { runTask, type TaskOutcome } from '../../transcoder/pipeline.ts';
 import { createScratch } from '../../transcoder/scratch.ts';
 import { openSource } from '../../transcoder/source.ts';
@@ -27,6 +28,8 @@ export type WholeJob = {
   summary: PlanSummary;
   plan: Plan;
   presentation: Presentation;
+  /** Absent where there is only sound. */
+  receipt?: Receipt;
   certificate: { checks: { name: string; count: number }[] };
   r2: MemoryR2;
   /** Init and all segments of a track, as a player appends them. */
@@ -55,6 +58,7 @@ export async function runWholeJob(path: string, settings: JobSettings = {}): Pro
     summary,
     plan: Plan.parse(JSON.parse(document(planKey('j1')))),
     presentation: finished.presentation,
+    ...(finished.receipt && { receipt: finished.receipt }),
     certificate: JSON.parse(text(CERTIFICATE)),
     r2,
     text,
