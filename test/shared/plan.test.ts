@@ -88,8 +88,8 @@ describe('planning', () => {
     expect(plan({ video: { ...gaps, isVariableFrameRate: false } }).fps).toEqual({ num: 10, den: 1 });
   });
 
-  it('gives the top rung a little more quality than the others', () => {
-    expect(plan().renditions.map(({ crf }) => crf)).toEqual([23, 23, 23, 23, 22]);
+  it('gives the smallest rung a little more quality than the others', () => {
+    expect(plan().renditions.map(({ crf }) => crf)).toEqual([20, 21, 21, 21, 21]);
     expect(plan().renditions.every(({ bufferBits, maxBitrateBps }) => bufferBits === 2 * maxBitrateBps)).toBe(
       true,
     );

@@ -94,7 +94,7 @@ describe('a chunk', () => {
       expect(optionOf(options, '-map_metadata')).toBe('-1');
       expect(optionOf(options, '-threads')).toBe('3');
     }
-    expect(lists.map((options) => optionOf(options, '-crf'))).toEqual(['23', '23', '23', '22']);
+    expect(lists.map((options) => optionOf(options, '-crf'))).toEqual(['20', '21', '21', '21']);
     expect(lists.map((options) => optionOf(options, '-maxrate'))).toEqual([
       '400000',
       '800000',
