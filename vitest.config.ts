@@ -60,7 +60,8 @@ export default defineConfig(async () => {
             include: ['test/e2e/**/*.test.ts'],
             testTimeout: 180_000,
             hookTimeout: 180_000,
-            fileParallelism: false,
+            // Much of a story is waiting for servers to start; more than two at once would starve the encoders.
+            maxWorkers: 2,
           },
         },
       ],

@@ -127,7 +127,10 @@ const START = {
     player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 8 } });
     await player.attach(video);
     await player.load(url);
-    const tracks = () => player.getVariantTracks().sort((a, b) => a.bandwidth - b.bandwidth);
+    // Pictures are what is switched here; the sound stays stereo.
+    const tracks = () => player.getVariantTracks()
+      .filter(({ channelsCount }) => (channelsCount ?? 2) <= 2)
+      .sort((a, b) => a.bandwidth - b.bandwidth);
     player.selectVariantTrack(tracks()[0], true);
     window.setTop = () => player.selectVariantTrack(tracks().at(-1), true);
     await video.play();
