@@ -19,7 +19,7 @@ import {
 
 /**
  * Measured on natural clips against the caps as fixed bitrates (`npm run bench -- encode`): 23 saved a third of the
- * bytes but cost 0.004 of SSIM; 21 saves a quarter for 0.0015. The smallest rung shows its losses first and costs
+ * bytes but cost 0.004 of SSIM; 21 saves a good fifth for 0.0014. The smallest rung shows its losses first and costs
  * next to nothing.
  */
 const CRF = 21;
