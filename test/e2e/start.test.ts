@@ -47,9 +47,10 @@ describe('npm start', () => {
     const port = await findFreePortPair();
     const env = { REELAY_HOME: home, REELAY_PORT: String(port) };
     const first = start('start', env);
-    await until(first, /\/watch\/[0-9a-f-]+#t=/, 120_000);
+    // The link is there as soon as the clip is playable, the rest when it is ready.
+    await until(first, /HLS\s+http.*master\.m3u8/, 120_000);
     expect(first.output()).toMatch(/token\s+eyJ/);
-    expect(first.output()).toMatch(/HLS\s+http.*master\.m3u8/);
+    expect(first.output()).toMatch(/\/watch\/[0-9a-f-]+#t=/);
     const watch = /http\S+\/watch\/\S+/.exec(first.output())![0];
     expect((await fetch(watch)).status).toBe(200);
 
