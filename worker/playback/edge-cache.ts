@@ -2,21 +2,9 @@
 // and nothing of the request, so one viewer's read serves every other. Callers have checked the token already.
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS, MIB } from '../../shared/limits.ts';
-import { contentTypeOf } from '../../shared/object-keys.ts';
 import { hasBody, storageUnavailable, withR2Retries } from '../r2.ts';
-import type { Validators } from './conditional.ts';
+import { bytesMedia, type MediaFacts, type MediaObject, mediaTypeOf } from './media-object.ts';
 import type { ByteRange } from './range.ts';
-
-export type MediaObject = Validators & {
-  sizeBytes: number;
-  contentType: string;
-  /** It will be another one soon: nobody may keep it. */
-  isGrowing?: boolean;
-  /** The bytes, at most once. */
-  body(range?: ByteRange): Promise<Uint8Array | ReadableStream>;
-  /** Lets go of the bytes where none are to be sent. */
-  discard(): Promise<void>;
-};
 
 type MediaStore = { bucket: R2Bucket; cache: Cache; waitUntil(work: Promise<unknown>): void };
 
@@ -37,11 +25,7 @@ export async function openMedia(key: string, store: MediaStore): Promise<MediaOb
   if (!bytes) return storedMedia(key, object, store.bucket);
   const facts = factsOf(key, object);
   store.waitUntil(store.cache.put(cacheKeyOf(key), cacheEntry(bytes, facts)));
-  return {
-    ...facts,
-    body: async (range) => slice(bytes, range),
-    discard: async () => {},
-  };
+  return bytesMedia(bytes, facts);
 }
 
 /** The object and, when it is small enough to hold, all its bytes: both in one attempt, repeated as one. */
@@ -82,16 +66,16 @@ function storedMedia(key: string, object: R2ObjectBody, bucket: R2Bucket): Media
   };
 }
 
-function factsOf(key: string, object: R2Object) {
+function factsOf(key: string, object: R2Object): MediaFacts {
   return {
     sizeBytes: object.size,
     etag: object.httpEtag,
     lastModified: object.uploaded,
-    contentType: contentTypeOf(key) ?? 'application/octet-stream',
+    contentType: mediaTypeOf(key),
   };
 }
 
-function cacheEntry(bytes: Uint8Array, facts: ReturnType<typeof factsOf>): Response {
+function cacheEntry(bytes: Uint8Array, facts: MediaFacts): Response {
   return new Response(bytes, {
     headers: {
       'Cache-Control': `public, max-age=${EDGE_TTL_SECONDS}, no-transform`,

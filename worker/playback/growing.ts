@@ -12,13 +12,7 @@ import {
 } from '../../shared/hls-growing.ts';
 import { MINUTE_SECONDS, SECOND_MS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
-import {
-  audioStem,
-  contentTypeOf,
-  MASTER_PLAYLIST,
-  playlistName,
-  videoStem,
-} from '../../shared/object-keys.ts';
+import { audioStem, MASTER_PLAYLIST, playlistName, videoStem } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { PlannedInstant } from '../../shared/plan-instant.ts';
 import type { PlannedProtection } from '../../shared/protection.ts';
@@ -26,9 +20,8 @@ import { toHex } from '../../shared/sign.ts';
 import { instantTargetSeconds, targetSeconds } from '../../shared/target-duration.ts';
 import { type GrowthView, viewGrowth } from '../jobs/growth.ts';
 import { noteWatched } from '../jobs/growth-store.ts';
-import type { MediaObject } from './edge-cache.ts';
 import { audioTimeline, initOf, ladderPlanOf, planOf, withSoundThatIsThere } from './growing-documents.ts';
-import type { ByteRange } from './range.ts';
+import { bytesMedia, type MediaObject, mediaTypeOf } from './media-object.ts';
 
 /** How old a view of a growth may be: all the lists of a player, and all its viewers here, share one. */
 const VIEW_AGE_MS = SECOND_MS;
@@ -155,16 +148,12 @@ function listText(
 async function textObject(name: string, text: string, nowMs: number): Promise<MediaObject> {
   const bytes = new TextEncoder().encode(text);
   const digest = toHex(await crypto.subtle.digest('SHA-256', bytes));
-  return {
-    sizeBytes: bytes.byteLength,
-    contentType: contentTypeOf(name) ?? 'application/octet-stream',
+  return bytesMedia(bytes, {
+    contentType: mediaTypeOf(name),
     etag: `"${digest.slice(0, 32)}"`,
     lastModified: new Date(nowMs),
     isGrowing: true,
-    body: async (range?: ByteRange) =>
-      range ? bytes.subarray(range.offset, range.offset + range.length) : bytes,
-    discard: async () => {},
-  };
+  });
 }
 
 /** Once a minute at most, and behind the answer: a job being watched keeps its transcoder. */

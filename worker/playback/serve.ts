@@ -1,0 +1,111 @@
+// Serves a file of one generation to one request. Who may have it is settled before this is called.
+import type { Context } from 'hono';
+import { withLicenseUrl } from '../../shared/dash-protection.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { AppEnv } from '../http/context.ts';
+import { evaluatePreconditions, isRangeCurrent } from './conditional.ts';
+import { openMedia } from './edge-cache.ts';
+import { type GrowingSources, isKnownToGrow, openGrowing } from './growing.ts';
+import { bytesMedia, type MediaObject } from './media-object.ts';
+import { isPlaylistName } from './path.ts';
+import { isMpd, listsRungs, withoutHigherRungs } from './quality-cap.ts';
+import { type ByteRange, contentRange, parseRange } from './range.ts';
+
+export type Serving = {
+  /** Of the generation, with its slash, and the name within it. */
+  prefix: string;
+  name: string;
+  /** Cache-Control of a file that never changes, as its client gets it. */
+  clientCache: string;
+  /** Highest rung a manifest may list; all where it is absent. */
+  maxRung?: number | undefined;
+  /** Where the keys of an MPD that asks for some are issued. */
+  licenseUrl?: string;
+};
+
+/** A list that grows is asked for again and again, and is the finished one some day. */
+const GROWING_CACHE = 'private, no-cache, no-transform';
+
+/** @throws AppError `not_found`, `precondition_failed`, `range_not_satisfiable`, `storage_unavailable` */
+export async function serveMedia(c: Context<AppEnv>, serving: Serving): Promise<Response> {
+  const { prefix, name, maxRung, licenseUrl } = serving;
+  const sources: GrowingSources = {
+    ...{ bucket: c.env.MEDIA, db: c.env.DB, log: c.var.log, nowMs: Date.now() },
+    waitUntil: (work) => c.executionCtx.waitUntil(work),
+  };
+  const media = isPlaylistName(name)
+    ? await openPlaylist(prefix, name, sources)
+    : await openStored(prefix + name, sources);
+  const isTailored = listsRungs(name) && (maxRung !== undefined || (licenseUrl !== undefined && isMpd(name)));
+  const shown = isTailored ? await tailored(media, serving) : media;
+  return await respond(c.req.raw, shown, serving.clientCache);
+}
+
+function openStored(key: string, { bucket, waitUntil }: GrowingSources): Promise<MediaObject> {
+  return openMedia(key, { bucket, cache: caches.default, waitUntil });
+}
+
+/** The finished list where there is one; else the one that grows. Only lists that grow are looked up in D1. */
+async function openPlaylist(prefix: string, name: string, sources: GrowingSources): Promise<MediaObject> {
+  const stored = () => openStored(prefix + name, sources);
+  const growing = () => openGrowing(prefix, name, sources);
+  // What was growing a moment ago may be finished by now, and then has more lists.
+  const [likelier, other] = isKnownToGrow(prefix, sources.nowMs) ? [growing, stored] : [stored, growing];
+  try {
+    return await likelier();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
+    return other();
+  }
+}
+
+async function respond(request: Request, media: MediaObject, clientCache: string): Promise<Response> {
+  const headers = new Headers({
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': media.isGrowing ? GROWING_CACHE : clientCache,
+    ETag: media.etag,
+    'Last-Modified': media.lastModified.toUTCString(),
+  });
+  const verdict = evaluatePreconditions(request.headers, media);
+  if (verdict !== 'proceed') {
+    await media.discard();
+    if (verdict === 'failed') throw new AppError('precondition_failed');
+    return new Response(null, { status: 304, headers });
+  }
+
+  const range = await rangeOf(request, media);
+  if (range) headers.set('Content-Range', contentRange(range, media.sizeBytes));
+  headers.set('Content-Type', media.contentType);
+  headers.set('Content-Length', String(range?.length ?? media.sizeBytes));
+  const status = range ? 206 : 200;
+  if (request.method === 'HEAD') {
+    await media.discard();
+    return new Response(null, { status, headers });
+  }
+  return new Response(await media.body(range), { status, headers });
+}
+
+/** The slice to answer with. Ranges are defined for GET alone (RFC 9110 §14.2). */
+async function rangeOf(request: Request, media: MediaObject): Promise<ByteRange | undefined> {
+  if (request.method !== 'GET' || !isRangeCurrent(request.headers.get('If-Range'), media)) return undefined;
+  const range = parseRange(request.headers.get('Range'), media.sizeBytes);
+  if (range === 'unsatisfiable') {
+    await media.discard();
+    throw new AppError('range_not_satisfiable', {
+      headers: { 'Content-Range': `bytes */${media.sizeBytes}` },
+    });
+  }
+  return range === 'whole' ? undefined : range;
+}
+
+/** A manifest without the rungs above the cap, and with its licence's URL. Other bytes have another etag. */
+async function tailored(media: MediaObject, { name, maxRung, licenseUrl }: Serving): Promise<MediaObject> {
+  const stored = await new Response(await media.body()).text();
+  const isCapped = maxRung !== undefined;
+  const listed = isCapped ? withoutHigherRungs(name, stored, maxRung) : stored;
+  const manifest = licenseUrl === undefined ? listed : withLicenseUrl(listed, licenseUrl);
+  const marks = [...(isCapped ? [`-${maxRung}p`] : []), ...(manifest === listed ? [] : ['-l'])].join('');
+  const { lastModified, contentType, isGrowing = false } = media;
+  const etag = media.etag.replace(/"$/, `${marks}"`);
+  return bytesMedia(new TextEncoder().encode(manifest), { etag, lastModified, contentType, isGrowing });
+}
