@@ -2,7 +2,7 @@
 // `N passed, N failed, N skipped`. Arguments go to vitest: `npm test -- playback`, `npm test -- --project worker`.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { runChecks } from './check.mjs';
 import { ensureDependencies } from './setup/dependencies.mjs';
 import { passThrough, runtimeEnv } from './setup/run.mjs';
@@ -21,6 +21,8 @@ await runMain(async () => {
   const runtime = await findRuntime();
   await ensureStudio(runtime);
   const total = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {string[]} */
+  const failures = [];
   // A filter asks for some tests, not for the house.
   if (args.length === 0) total.failed += await runChecks(runtime);
 
@@ -30,7 +32,10 @@ await runMain(async () => {
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
+    failures.push(...counts.failures);
   }
+  // Once more at the end: the screens above them are many.
+  for (const failure of failures) console.log(`failed: ${failure}`);
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 });
@@ -54,15 +59,20 @@ async function runVitest(runtime, args) {
   const code = await passThrough(runtime.node, [...runtime.flags, ...vitest], { env: runtimeEnv() });
   const text = await readFile(report, 'utf8').catch(() => undefined);
   await rm(folder, { recursive: true, force: true });
-  if (text === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  if (text === undefined)
+    return { passed: 0, failed: 1, skipped: 0, failures: ['the run ended without a report'] };
   const counts = countsOf(JSON.parse(text));
   // Errors outside of any test, such as an unhandled rejection, show in the exit code alone.
-  if (code !== 0 && counts.failed === 0) counts.failed = 1;
+  if (code !== 0 && counts.failed === 0) {
+    counts.failed = 1;
+    counts.failures.push('an error outside of any test');
+  }
   return counts;
 }
 
 /** @param {{ numPassedTests: number, numFailedTests: number, numPendingTests: number, numTodoTests: number,
- *   testResults: { status: string, assertionResults: { status: string }[] }[] }} report */
+ *   testResults: { name: string, status: string, message: string,
+ *     assertionResults: { status: string, fullName: string, failureMessages: string[] | null }[] }[] }} report */
 function countsOf(report) {
   // A file that could not even be loaded, or whose set-up failed, has no failed test of its own.
   const brokenFiles = report.testResults.filter(
@@ -72,5 +82,21 @@ function countsOf(report) {
     passed: report.numPassedTests,
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + report.numTodoTests,
+    failures: [
+      ...brokenFiles.map(({ name, message }) => failureLine(name, message)),
+      ...report.testResults.flatMap(({ name, assertionResults }) =>
+        assertionResults
+          .filter(({ status }) => status === 'failed')
+          .map((test) => failureLine(`${name} > ${test.fullName}`, test.failureMessages?.[0])),
+      ),
+    ],
   };
+}
+
+/**
+ * @param {string} where
+ * @param {string} [message]
+ */
+function failureLine(where, message = '') {
+  return `${relative(process.cwd(), where)}: ${message.split('\n', 1)[0]}`;
 }
