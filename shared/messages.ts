@@ -198,6 +198,7 @@ export const Presentation = z.object({
   warnings: z.array(Warning).optional(),
   hasStoryboard: z.boolean().optional(),
   hasPreview: z.boolean().optional(),
+  hasProgressive: z.boolean().optional(),
   /** Absent where nothing is encrypted. */
   protection: Protection.exclude(['none']).optional(),
 });

@@ -41,6 +41,10 @@ export function audioFactsKey(jobId: string, track: number): string {
   return `work/${jobId}/audio_${track}.json`;
 }
 
+export function progressiveFactsKey(jobId: string): string {
+  return `work/${jobId}/progressive.json`;
+}
+
 /** Tiles that show frames of one segment: JPEGs one after another. */
 export function tilesKey(jobId: string, segment: number): string {
   return `work/${jobId}/tiles_${segment}.mjpg`;
@@ -67,6 +71,11 @@ export function jobOfPrefix(prefix: string): string {
   return prefix.split('/').at(-2) ?? '';
 }
 
+/** The content id of what lies under a generation's prefix, or its video's id. */
+export function contentOfPrefix(prefix: string): string {
+  return prefix.split('/').at(-3) ?? '';
+}
+
 /** Where the copied rendition of a job goes, beside the generation at `outputPrefix`. */
 export function instantPrefix(outputPrefix: string): string {
   return outputPrefix.replace(/\/$/, '-instant/');
@@ -75,6 +84,8 @@ export function instantPrefix(outputPrefix: string): string {
 // Names inside a generation. They are also the relative URIs in playlists.
 export const MASTER_PLAYLIST = 'master.m3u8';
 export const DASH_MANIFEST = 'manifest.mpd';
+/** All of a film in one file, for players without HLS or DASH. */
+export const PROGRESSIVE = 'progressive.mp4';
 export const POSTER = 'poster.jpg';
 export const STORYBOARD = 'storyboard.vtt';
 export const PREVIEW = 'preview.webp';
@@ -82,6 +93,10 @@ export const THUMBNAIL_STEM = 'thumb';
 export const CHAPTERS = 'chapters.vtt';
 /** What the manifests were written from; private, for writing them again. */
 export const TRACKS = 'tracks.json';
+/** The same of a revision that has HLS only where licences are a vendor's. */
+export function tracksName(revision: number): string {
+  return revision === 0 ? TRACKS : `tracks_r${revision}.json`;
+}
 export const CERTIFICATE = 'certificate.json';
 export const RECEIPT = 'receipt.json';
 
@@ -107,6 +122,11 @@ export function subtitleName(stem: string): string {
 /** The master of a revision of a generation's manifests; revision 0 is what the transcoder wrote. */
 export function masterName(revision: number): string {
   return revision === 0 ? MASTER_PLAYLIST : `master_r${revision}.m3u8`;
+}
+
+/** The revision of a manifest by its name; 0 for every other file. */
+export function revisionOf(name: string): number {
+  return Number(/^(?:master|manifest)_r(\d+)\.(?:m3u8|mpd)$/.exec(name)?.[1] ?? 0);
 }
 
 export function dashName(revision: number): string {

@@ -8,6 +8,7 @@ import {
   chunkFactsKey,
   ladderKey,
   planKey,
+  progressiveFactsKey,
   RECEIPT,
   textFactsKey,
 } from '../shared/object-keys.ts';
@@ -15,6 +16,7 @@ import { chunkFrameRange, Plan } from '../shared/plan.ts';
 import { instantSegmentCount } from '../shared/plan-instant.ts';
 import { planJob } from '../shared/plan-job.ts';
 import { planSound } from '../shared/plan-sound.ts';
+import { ProgressiveFile } from '../shared/progressive.ts';
 import type { PlannedProtection } from '../shared/protection.ts';
 import { Receipt } from '../shared/receipt.ts';
 import { awaitsLadder, copiedKeySeconds, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
@@ -30,6 +32,7 @@ import { judgeCopy, lookAtCopy } from './stages/judge-instant.ts';
 import { packagePresentation } from './stages/package.ts';
 import { makePreview } from './stages/preview.ts';
 import { probeSound, probeSource } from './stages/probe.ts';
+import { makeProgressive } from './stages/progressive.ts';
 import { publishDocuments } from './stages/publish.ts';
 import { receiptOf } from './stages/receipt.ts';
 import { sampleQuality } from './stages/sample-quality.ts';
@@ -39,6 +42,7 @@ import { tryLadder } from './stages/trial.ts';
 import { verifySource } from './stages/verify-source.ts';
 import type { Pictures } from './stored-picture.ts';
 import type { TaskContext } from './task-context.ts';
+import { finishedTracks, type JobFacts } from './tracks.ts';
 
 /** What the ledger is told when a task has done its work. */
 export type TaskOutcome =
@@ -164,7 +168,8 @@ async function makeTexts(context: TaskContext): Promise<TaskOutcome> {
 async function finishJob(context: TaskContext): Promise<TaskOutcome> {
   await verifySource(context);
   const plan = await settleLadder(context, await loadPlan(context));
-  const facts = { ...(await loadFacts(context, plan)), pictures: await makePictures(context, plan) };
+  const made = { ...(await loadFacts(context, plan)), pictures: await makePictures(context, plan) };
+  const facts = { ...made, ...(await makeWholeFile(context, plan, made)) };
   const { presentation, documents } = packagePresentation(plan, facts);
   const certificate = await certify(context, plan, facts, documents);
   await publishDocuments(context, [...documents, { name: CERTIFICATE, body: JSON.stringify(certificate) }]);
@@ -173,6 +178,18 @@ async function finishJob(context: TaskContext): Promise<TaskOutcome> {
   const measured = receiptOf(plan, facts, await sampleQuality(context, plan));
   const receipt = await storeOnce(context, context.claim.job.outputPrefix + RECEIPT, Receipt, measured);
   return { kind: 'published', presentation, receipt };
+}
+
+async function makeWholeFile(
+  context: TaskContext,
+  plan: Plan,
+  facts: JobFacts,
+): Promise<Pick<JobFacts, 'progressive'>> {
+  const key = progressiveFactsKey(context.claim.task.jobId);
+  // An earlier attempt may have got this far, and the file may be gigabytes.
+  if (await context.r2.head(key)) return { progressive: await load(context, key, ProgressiveFile) };
+  const progressive = await makeProgressive(context, finishedTracks(plan, facts));
+  return progressive ? { progressive: await storeOnce(context, key, ProgressiveFile, progressive) } : {};
 }
 
 async function makePictures(context: TaskContext, plan: Plan): Promise<Pictures> {

@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { AppError } from '../shared/errors.ts';
 import type { StorageAccess } from '../shared/messages.ts';
+import { putParts } from './r2-multipart.ts';
 import { withRetries } from './retry.ts';
 
 /** Etags go in and come out without quotes. */
@@ -28,6 +29,11 @@ export type R2 = {
    * @throws AppError `upload_not_open` where the multipart upload is gone.
    */
   uploadPart(key: string, r2UploadId: string, number: number, bytes: Uint8Array): Promise<string>;
+  /**
+   * Stores an object of many parts, all of one size but the last; whatever was there is replaced.
+   * At no time is more than one part held here.
+   */
+  putParts(key: string, parts: AsyncIterable<Uint8Array>, contentType: string): Promise<void>;
   list(prefix: string): Promise<{ key: string; sizeBytes: number; etag: string }[]>;
 };
 
@@ -99,7 +105,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
       }
     });
 
-  return {
+  const r2: R2 = {
     async putOnce(Key, bytes, ContentType) {
       const ChecksumSHA256 = createHash('sha256').update(bytes).digest('base64');
       const command = { Bucket, Key, Body: bytes, ContentType, ChecksumSHA256, IfNoneMatch: '*' };
@@ -166,6 +172,9 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
       }
     },
 
+    putParts: (key, parts, contentType) =>
+      putParts({ client, bucket: Bucket, retried, uploadPart: r2.uploadPart }, key, parts, contentType),
+
     async list(Prefix) {
       const found: { key: string; sizeBytes: number; etag: string }[] = [];
       let ContinuationToken: string | undefined;
@@ -188,6 +197,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
       return found;
     },
   };
+  return r2;
 }
 
 /** R2's bindings give etags bare, its S3 API in quotes. */

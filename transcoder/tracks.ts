@@ -10,11 +10,18 @@ import type {
 import type { InitFacts, SegmentFacts, TaskFacts, TextFacts } from '../shared/messages.ts';
 import { audioStem, subtitleStem, THUMBNAIL_STEM, videoStem } from '../shared/object-keys.ts';
 import type { Plan, PlannedAudio } from '../shared/plan.ts';
+import type { ProgressiveFile } from '../shared/progressive.ts';
 import { tilesPerSheet } from '../shared/storyboard.ts';
 import { frameTicks } from '../shared/timeline.ts';
 import type { Pictures, StoredPicture } from './stored-picture.ts';
 
-export type JobFacts = { chunks: TaskFacts[]; audio: TaskFacts[]; text?: TextFacts; pictures?: Pictures };
+export type JobFacts = {
+  chunks: TaskFacts[];
+  audio: TaskFacts[];
+  text?: TextFacts;
+  pictures?: Pictures;
+  progressive?: ProgressiveFile;
+};
 
 /** A track with all that is known of its bytes. `inits` has one entry per task that worked on it. */
 type WithFacts<Track> = Omit<Track, 'segments'> & { inits: InitFacts[]; segments: SegmentFacts[] };
@@ -27,6 +34,7 @@ export type FinishedTracks = Omit<ManifestTracks, 'video' | 'audio' | 'subtitles
   audio: FinishedAudio[];
   subtitles: FinishedSubtitle[];
   pictures: Pictures;
+  progressive?: ProgressiveFile;
 };
 
 /** @throws AppError verification_failed where a track is missing from a task's facts, media_malformed where all are. */
@@ -54,6 +62,7 @@ export function finishedTracks(plan: Plan, facts: JobFacts): FinishedTracks {
     ...imageTrack(plan, facts.pictures?.sheets),
     ...(plan.protection && { protection: plan.protection }),
     pictures: facts.pictures ?? {},
+    ...(facts.progressive && { progressive: facts.progressive }),
   };
 }
 

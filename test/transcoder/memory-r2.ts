@@ -50,6 +50,11 @@ export function memoryR2(objects: Record<string, Uint8Array> = {}): MemoryR2 {
       this.parts.set(name, (this.parts.get(name) ?? new Map()).set(number, bytes.slice()));
       return `etag-${number}`;
     },
+    async putParts(key, parts) {
+      const taken: Uint8Array[] = [];
+      for await (const part of parts) taken.push(part.slice());
+      stored.set(key, Buffer.concat(taken));
+    },
     async list(prefix) {
       return [...stored]
         .filter(([key]) => key.startsWith(prefix))

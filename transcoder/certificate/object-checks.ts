@@ -1,6 +1,6 @@
 // Is what the facts describe really stored, byte for byte?
 import type { InitFacts, SegmentFacts } from '../../shared/messages.ts';
-import { initName, segmentName } from '../../shared/object-keys.ts';
+import { initName, PROGRESSIVE, segmentName } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { R2 } from '../r2.ts';
 import type { SegmentStore } from '../segment-store.ts';
@@ -30,7 +30,9 @@ export async function checkObjects(
     { name: initName(stem), sizeBytes: inits[0]!.sizeBytes },
     ...segments.map(({ index, sizeBytes }) => ({ name: segmentName(stem, index), sizeBytes })),
   ]);
-  const expected = [...media, ...pictures];
+  const { progressive } = tracks;
+  const whole = progressive ? [{ name: PROGRESSIVE, sizeBytes: progressive.sizeBytes }] : [];
+  const expected = [...media, ...pictures, ...whole];
   list.each('objects-present', expected, ({ name }) =>
     sizes.has(prefix + name) ? undefined : `${name} is missing`,
   );

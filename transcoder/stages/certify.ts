@@ -3,6 +3,7 @@
 import { AppError } from '../../shared/errors.ts';
 import { CHAPTERS, DASH_MANIFEST, MASTER_PLAYLIST, STORYBOARD } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
+import type { ProgressiveFile } from '../../shared/progressive.ts';
 import { manifestsOf } from '../../shared/protection.ts';
 import { type Check, Checklist } from '../certificate/checklist.ts';
 import { checkDash, checkMaster, checkPlaylists } from '../certificate/manifest-checks.ts';
@@ -23,6 +24,8 @@ export type Certificate = {
   jobId: string;
   videoId: string;
   totalFrames: number;
+  /** The film in one file, as it was written; absent where there is none. */
+  progressive?: ProgressiveFile;
   /** Everything that was checked, with how many things each check looked at. */
   checks: Check[];
 };
@@ -63,6 +66,7 @@ export async function certify(
     jobId: task.jobId,
     videoId: job.videoId,
     totalFrames: plan.totalFrames,
+    ...(tracks.progressive && { progressive: tracks.progressive }),
     checks: list.checks,
   };
 }

@@ -48,12 +48,15 @@ export function packagePresentation(
   };
 }
 
-function presentationOf(plan: Plan, { video, audio, pictures, protection }: FinishedTracks): Presentation {
+function presentationOf(
+  plan: Plan,
+  { video, audio, pictures, progressive, protection }: FinishedTracks,
+): Presentation {
   const top = video.at(-1);
   const { poster, sheets = [], preview } = pictures;
   const sizes = [
     ...[...video, ...audio].flatMap(({ inits, segments }) => [inits[0]!, ...segments]),
-    ...[poster, ...sheets, preview].filter((picture) => picture !== undefined),
+    ...[poster, ...sheets, preview, progressive].filter((picture) => picture !== undefined),
   ];
   return {
     durationSeconds: frameSeconds(plan.totalFrames, plan.fps),
@@ -78,6 +81,7 @@ function presentationOf(plan: Plan, { video, audio, pictures, protection }: Fini
     hasPoster: poster !== undefined,
     hasStoryboard: sheets.length > 0,
     hasPreview: preview !== undefined,
+    ...(progressive && { hasProgressive: true }),
     ...(protection && { protection: protection.scheme }),
   };
 }
