@@ -131,6 +131,13 @@ export const ERRORS = {
   },
   license_device_mismatch: { status: 403, title: "The licence is another device's", retry: 'never' },
   license_key_refused: { status: 403, title: 'The licence does not cover this key', retry: 'never' },
+  license_system_unavailable: {
+    status: 404,
+    title: 'This key system has no licences here',
+    retry: 'never',
+  },
+  license_refused: { status: 403, title: 'The vendor of licences refused this one', retry: 'never' },
+  license_unavailable: { status: 503, title: 'The vendor of licences did not answer', retry: 'later' },
   range_not_satisfiable: { status: 416, title: 'The range lies outside the object', retry: 'never' },
   precondition_failed: { status: 412, title: 'A precondition of the request failed', retry: 'never' },
   ticket_invalid: { status: 401, title: 'The ticket is unknown, used or expired', retry: 'never' },

@@ -1,5 +1,6 @@
 // Playing through the public HTTP surface: request and response schemas.
 import { z } from 'zod';
+import { KeySystem } from './protection-systems.ts';
 
 const Country = z.string().regex(/^[A-Z]{2}$/);
 const ClientIp = z.union([z.ipv4(), z.ipv6()]);
@@ -21,6 +22,14 @@ export const PlayRequest = z
   .strict();
 export type PlayRequest = z.infer<typeof PlayRequest>;
 
+/** Where the licence of one key system is, and what to send along. */
+export const LicenseAddress = z.object({
+  keySystem: KeySystem,
+  licenseUrl: z.string(),
+  headers: z.record(z.string(), z.string()),
+});
+export type LicenseAddress = z.infer<typeof LicenseAddress>;
+
 /** What a server says when it renews for a viewer who has moved. */
 export const RenewRequest = z.object({ country: Country.optional(), clientIp: ClientIp.optional() }).strict();
 export type RenewRequest = z.infer<typeof RenewRequest>;
@@ -35,15 +44,8 @@ export const PlayAnswer = z.object({
   /** A short animated picture. */
   preview: z.string().optional(),
   chapters: z.string().optional(),
-  /** Of what is encrypted by Common Encryption: where the licence is, and what to send along. */
-  drm: z
-    .object({
-      scheme: z.literal('cenc'),
-      keySystem: z.literal('org.w3.clearkey'),
-      licenseUrl: z.string(),
-      headers: z.record(z.string(), z.string()),
-    })
-    .optional(),
+  /** Of what is encrypted by Common Encryption: the key system to try first, and all of them in that order. */
+  drm: LicenseAddress.extend({ scheme: z.literal('cenc'), systems: z.array(LicenseAddress) }).optional(),
   expiresAt: z.string(),
 });
 export type PlayAnswer = z.infer<typeof PlayAnswer>;

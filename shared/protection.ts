@@ -1,5 +1,6 @@
 // How a generation is protected: what its owner chose, what the plan made of it, and which key is whose.
 import { z } from 'zod';
+import type { OfferedSystem } from './protection-systems.ts';
 
 export const Protection = z.enum(['none', 'aes-128', 'cenc']);
 export type Protection = z.infer<typeof Protection>;
@@ -19,9 +20,17 @@ export const PlannedProtection = z.discriminatedUnion('scheme', [
 ]);
 export type PlannedProtection = z.infer<typeof PlannedProtection>;
 
-/** The manifests a protection allows: ClearKey has no common spelling in HLS, and DASH players take no AES-128. */
-export function manifestsOf(scheme: Protection | undefined): { hls: boolean; dash: boolean } {
-  return { hls: scheme !== 'cenc', dash: scheme !== 'aes-128' };
+/**
+ * The manifests a protection allows: ClearKey has no common spelling in HLS, and DASH players take no AES-128.
+ *
+ * @param systems those who issue licences, where that is known; what is stored knows ClearKey alone
+ */
+export function manifestsOf(
+  scheme: Protection | undefined,
+  systems: readonly OfferedSystem[] = [],
+): { hls: boolean; dash: boolean } {
+  const hasVendor = systems.some(({ keySystem }) => keySystem !== 'org.w3.clearkey');
+  return { hls: scheme !== 'cenc' || hasVendor, dash: scheme !== 'aes-128' };
 }
 
 /** Whether a generation under a protection has a document of this name. */

@@ -132,3 +132,8 @@ export function toHex(bytes: ArrayBuffer | Uint8Array): string {
   const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   return Array.from(view, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+/** @param hex whole pairs of digits, as {@link toHex} writes them */
+export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}

@@ -13,6 +13,7 @@ import {
 } from '../shared/limits.ts';
 import { TargetLufs } from '../shared/loudness.ts';
 import { KeyRotationSegments } from '../shared/protection.ts';
+import { type DrmVendor, parseDrmVendor } from '../shared/protection-vendors.ts';
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import { isWebhookSecret } from '../shared/standard-webhooks.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
@@ -60,6 +61,16 @@ function networkBitsOf(text: string, context: z.RefinementCtx): { v4: number; v6
   return z.NEVER;
 }
 
+function vendorOf(text: string | undefined, context: z.RefinementCtx): DrmVendor | undefined {
+  if (text === undefined || text === '') return undefined;
+  try {
+    return parseDrmVendor(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+    return z.NEVER;
+  }
+}
+
 const Config = z
   .object({
     JWT_SECRET: Secret.optional(),
@@ -88,6 +99,10 @@ const Config = z
           return z.NEVER;
         }
       }),
+    /** Vendors of licences, each JSON of `DrmVendor`; where there is one, ClearKey is offered only when it is `on`. */
+    DRM_WIDEVINE: z.string().optional().transform(vendorOf),
+    DRM_PLAYREADY: z.string().optional().transform(vendorOf),
+    DRM_CLEARKEY: z.enum(['on', 'off']).optional(),
     /** Segments under one key of aes-128 for videos that do not say; one key for all where it is absent. */
     KEY_ROTATION_SEGMENTS: z.coerce.number().pipe(KeyRotationSegments).optional(),
     R2_BUCKET_NAME: z.string(),
@@ -191,7 +206,12 @@ const Config = z
   })
   .refine((config) => !config.ENTITLEMENT_URL || config.ENTITLEMENT_SECRET, {
     message: 'ENTITLEMENT_URL needs ENTITLEMENT_SECRET',
-  });
+  })
+  .refine(
+    ({ DRM_CLEARKEY, DRM_WIDEVINE, DRM_PLAYREADY }) =>
+      DRM_CLEARKEY !== 'off' || DRM_WIDEVINE || DRM_PLAYREADY,
+    { message: 'DRM_CLEARKEY can be off only where DRM_WIDEVINE or DRM_PLAYREADY issue licences' },
+  );
 
 export type Config = z.infer<typeof Config>;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dashManifest } from '../../shared/dash.ts';
-import { withLicenseUrl } from '../../shared/dash-protection.ts';
+import { withLicenses } from '../../shared/dash-protection.ts';
 import { mediaPlaylist } from '../../shared/hls.ts';
 import { growingPlaylist } from '../../shared/hls-growing.ts';
 import { keyName, keyNumberIn } from '../../shared/object-keys.ts';
@@ -81,7 +81,8 @@ describe('ContentProtection', () => {
     const base = 'https://reelay.test/p/v1.k.p.m/hls/videos/v1/j1/manifest.mpd';
     const relative = /Laurl[^>]*>([^<]+)</.exec(mpd)![1]!;
     expect(new URL(relative, base).pathname).toBe('/p/v1.k.p.m/license');
-    const full = withLicenseUrl(mpd, 'https://reelay.test/p/v1.k.p.m/license');
+    const offer = { root: 'https://reelay.test/p/v1.k.p.m/', contentId: 'v1' };
+    const full = withLicenses(mpd, { ...offer, systems: [{ keySystem: 'org.w3.clearkey' }] });
     expect(full.match(/>https:\/\/reelay\.test\/p\/v1\.k\.p\.m\/license</g)).toHaveLength(2);
     expect(full).not.toContain(relative);
   });

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { arch, platform } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ContentKey } from '../../shared/protection.ts';
 
@@ -27,6 +28,24 @@ export async function encrypt(path: string, type: 'video' | 'audio', key: Conten
   const scheme = ['--protection_scheme', 'cenc', '--clear_lead', '0'];
   await run(PACKAGER, [stream, '--enable_raw_key_encryption', ...scheme, '--keys', keyText(key)]);
   return readFile(output);
+}
+
+/** The MPD and the media playlist of a clip under Common Encryption, with what its systems' players read. */
+export async function systemManifests(
+  path: string,
+  folder: string,
+  key: ContentKey,
+): Promise<{ mpd: string; playlist: string }> {
+  const stream = `in=${path},stream=video,init_segment=init.mp4,segment_template=$Number$.m4s,playlist_name=v.m3u8`;
+  const outputs = ['--mpd_output', 'all.mpd', '--hls_master_playlist_output', 'all.m3u8'];
+  const scheme = ['--protection_scheme', 'cenc', '--clear_lead', '0', '--keys', keyText(key)];
+  const systems = ['--protection_systems', 'Widevine,PlayReady'];
+  const args = [stream, '--enable_raw_key_encryption', ...scheme, ...systems, ...outputs];
+  await run(PACKAGER, args, { cwd: folder });
+  const [mpd, playlist] = await Promise.all(
+    ['all.mpd', 'v.m3u8'].map((name) => readFile(join(folder, name), 'utf8')),
+  );
+  return { mpd: mpd!, playlist: playlist! };
 }
 
 /** Hash of each decoded picture or piece of sound, in order. */

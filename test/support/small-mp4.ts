@@ -1,5 +1,6 @@
 // MP4 files made box by box, for runtimes without ffmpeg: H.264 pictures of 320x180 that have headers and no
 // content. What is asked for is all that differs.
+import { fromHex } from '../../shared/sign.ts';
 
 export type SmallMp4Choices = {
   /** Order of the boxes after `ftyp`. */
@@ -68,7 +69,7 @@ function moov(choices: SmallMp4Choices, mediaAt: number): Uint8Array {
   const entry = box(
     sampleEntry,
     ...[new Uint8Array(24), u32(width * 0x10000 + 180), new Uint8Array(50)],
-    box('avcC', hex(AVC_CONFIGURATION)),
+    box('avcC', fromHex(AVC_CONFIGURATION)),
   );
   const keys = Array.from({ length: Math.ceil(pictures / keyEvery) }, (_, index) => index * keyEvery + 1);
   const stbl = box(
@@ -115,8 +116,4 @@ function u32(...values: number[]): Uint8Array {
 
 function text(characters: string): Uint8Array {
   return new TextEncoder().encode(characters);
-}
-
-function hex(digits: string): Uint8Array {
-  return Uint8Array.from(digits.match(/../g)!, (pair) => Number.parseInt(pair, 16));
 }

@@ -66,7 +66,9 @@ describe('content keys of a job', () => {
     const hex = Array.from(bytes, (byte) => byte.charCodeAt(0).toString(16).padStart(2, '0')).join('');
     for (const spelled of [keys[0]!.key, hex, btoa(bytes)])
       expect(JSON.stringify(row)).not.toContain(spelled);
-    expect((await unwrapped(KEKS, await keyRows(env.DB, task.jobId, [0])))[0]!.key).toHaveLength(16);
+    expect((await unwrapped(KEKS, await keyRows(env.DB, task.jobId, { numbers: [0] })))[0]!.key).toHaveLength(
+      16,
+    );
   });
 
   it('are refused to an attempt that is over, and for a job that is not protected', async () => {
@@ -87,7 +89,7 @@ describe('content keys of a job', () => {
       }) as unknown as Promise<Response>;
     expect(await outcome(await request('x'))).toBe('401 unauthorized');
     expect(await outcome(await request(env.TRANSCODER_SECRET as string))).toBe('401 unauthorized');
-    expect(await keyRows(env.DB, jobId, [0])).toEqual([]);
+    expect(await keyRows(env.DB, jobId, { numbers: [0] })).toEqual([]);
   });
 
   it('are not made for a job that is gone', async () => {
@@ -114,12 +116,12 @@ describe('wrapping', () => {
     const task = await heldTask('cenc');
     const before = await issued(task, [0]);
     const rotated = parseKeyEncryptionKeys(`${NEWER},${env.KEYS_KEK as string}`);
-    expect(await unwrapped(rotated, await keyRows(env.DB, task.jobId, [0]))).toHaveLength(1);
+    expect(await unwrapped(rotated, await keyRows(env.DB, task.jobId, { numbers: [0] }))).toHaveLength(1);
     await expect(
-      unwrapped(parseKeyEncryptionKeys(NEWER), await keyRows(env.DB, task.jobId, [0])),
+      unwrapped(parseKeyEncryptionKeys(NEWER), await keyRows(env.DB, task.jobId, { numbers: [0] })),
     ).rejects.toThrow('k1');
     while ((await rewrapKeys(env.DB, rotated)) > 0);
-    const rows = await keyRows(env.DB, task.jobId, [0]);
+    const rows = await keyRows(env.DB, task.jobId, { numbers: [0] });
     const [after] = await unwrapped(parseKeyEncryptionKeys(NEWER), rows);
     expect(after!.keyId).toBe(before.keys[0]!.keyId);
     // Other tests of this file read what they have made with the first key.

@@ -5,7 +5,7 @@ import { dashManifest } from '../../shared/dash.ts';
 import { parseKeyEncryptionKeys } from '../../shared/key-encryption-keys.ts';
 import { keyName } from '../../shared/object-keys.ts';
 import type { PlayAnswer } from '../../shared/play-api.ts';
-import { type PlayClaims, toBase64Url } from '../../shared/sign.ts';
+import { fromHex, type PlayClaims, toBase64Url } from '../../shared/sign.ts';
 import { issueKeys, type Scheme } from '../../worker/keys/store.ts';
 import {
   AUDIO,
@@ -44,7 +44,7 @@ async function publishProtected(scheme: Scheme): Promise<Protected> {
   const protection = { scheme: 'cenc' as const, keyId };
   const mpd = dashManifest({ video: VIDEO, audio: AUDIO, subtitles: [], protection });
   await env.MEDIA.put(`${prefix}manifest.mpd`, mpd);
-  const kid = toBase64Url(Uint8Array.from(keyId.match(/../g)!, (pair) => Number.parseInt(pair, 16)));
+  const kid = toBase64Url(fromHex(keyId));
   return { ...video, prefix, jobId, keyId, key, kid };
 }
 
@@ -78,10 +78,11 @@ describe('a ClearKey licence', () => {
       keys: [{ kty: 'oct', kid: video.kid, k: toBase64Url(video.key) }],
       type: 'temporary',
     });
-    expect(answer.drm).toEqual({
-      ...{ scheme: 'cenc', keySystem: 'org.w3.clearkey', headers: {} },
+    const address = {
+      ...{ keySystem: 'org.w3.clearkey', headers: {} },
       licenseUrl: `${ORIGIN}/p/${tokenOf(answer)}/license`,
-    });
+    };
+    expect(answer.drm).toEqual({ scheme: 'cenc', ...address, systems: [address] });
   });
 
   it('is bound to the device the session was begun on', async () => {

@@ -4,7 +4,7 @@ import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseKeyEncryptionKeys } from '../../shared/key-encryption-keys.ts';
 import { keyName } from '../../shared/object-keys.ts';
-import { toBase64Url } from '../../shared/sign.ts';
+import { fromHex, toBase64Url } from '../../shared/sign.ts';
 import { createApp } from '../../worker/app.ts';
 import { issueKeys } from '../../worker/keys/store.ts';
 import { noteRevoked } from '../../worker/playback/revocations.ts';
@@ -69,7 +69,7 @@ async function publishWithKeys(): Promise<PublishedVideo> {
   const keks = parseKeyEncryptionKeys(env.KEYS_KEK as string);
   await issueKeys(env.DB, keks, { jobId, scheme: 'aes-128' }, [0]);
   const [licensed] = await issueKeys(env.DB, keks, { jobId, scheme: 'cenc' }, [1]);
-  const keyId = Uint8Array.from(licensed!.keyId.match(/../g)!, (pair) => Number.parseInt(pair, 16));
+  const keyId = fromHex(licensed!.keyId);
   licenseRequest = JSON.stringify({ kids: [toBase64Url(keyId)] });
   return { ...video, prefix };
 }

@@ -71,6 +71,6 @@ it('the keys of a deleted video go with its rows, those of another stay', async 
     env.DB.prepare('UPDATE jobs SET started_at = NULL WHERE id = ?').bind(job.jobId),
   ]);
   await purgeVideo(env, job.videoId, log);
-  expect(await keyRows(env.DB, job.jobId, [0, 1])).toEqual([]);
-  expect(await keyRows(env.DB, other.jobId, [0, 1])).toHaveLength(2);
+  expect(await keyRows(env.DB, job.jobId, { numbers: [0, 1] })).toEqual([]);
+  expect(await keyRows(env.DB, other.jobId, { numbers: [0, 1] })).toHaveLength(2);
 });

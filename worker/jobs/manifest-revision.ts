@@ -13,6 +13,7 @@ import {
   subtitleName,
   subtitleStem,
   TRACKS,
+  tracksName,
 } from '../../shared/object-keys.ts';
 import { parseSubtitles, writeWebVtt } from '../../shared/webvtt.ts';
 import type { Env } from '../env.ts';
@@ -127,6 +128,10 @@ async function writeRevision(
     { nameOf: dashName, text: () => dashManifest({ ...tracks, subtitles }) },
     { nameOf: masterName, text: () => masterPlaylist({ ...tracks, subtitles }) },
   ];
+  if (tracks.protection?.scheme === 'cenc') {
+    await putOnce(bucket, prefix + tracksName(revision), JSON.stringify({ ...tracks, subtitles }));
+    names.push(tracksName(revision));
+  }
   for (const { nameOf, text } of manifests) {
     // A protected generation may have one of them alone.
     if (!(await headObject(bucket, prefix + nameOf(0)))) continue;

@@ -17,7 +17,7 @@ export async function issueKeys(
   job: { jobId: string; scheme: Scheme },
   numbers: readonly number[],
 ): Promise<(ContentKey & { n: number })[]> {
-  const known = new Set((await keyRows(db, job.jobId, numbers)).map(({ n }) => n));
+  const known = new Set((await keyRows(db, job.jobId, { numbers })).map(({ n }) => n));
   const missing = numbers.filter((n) => !known.has(n));
   if (missing.length > 0) {
     const made = await Promise.all(missing.map((n) => newRow(keks, { ...job, n })));
@@ -32,32 +32,22 @@ export async function issueKeys(
       .bind(job.jobId, JSON.stringify(made))
       .run();
   }
-  return await unwrapped(keks, await keyRows(db, job.jobId, numbers));
+  return await unwrapped(keks, await keyRows(db, job.jobId, { numbers }));
 }
 
-export async function keyRows(db: D1Database, jobId: string, numbers: readonly number[]): Promise<KeyRow[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT ${COLUMNS} FROM content_keys
-       WHERE job_id = ? AND n IN (SELECT value FROM json_each(?)) ORDER BY n`,
-    )
-    .bind(jobId, JSON.stringify(numbers))
-    .all<KeyRow>();
-  return results;
-}
-
-/** Those of a job's keys that have one of these ids. */
-export async function keyRowsById(
+/** Those of a job's keys that have one of these numbers, or one of these ids. */
+export async function keyRows(
   db: D1Database,
   jobId: string,
-  keyIds: readonly string[],
+  wanted: { numbers: readonly number[] } | { keyIds: readonly string[] },
 ): Promise<KeyRow[]> {
+  const [column, values] = 'numbers' in wanted ? ['n', wanted.numbers] : ['key_id', wanted.keyIds];
   const { results } = await db
     .prepare(
       `SELECT ${COLUMNS} FROM content_keys
-       WHERE job_id = ? AND key_id IN (SELECT value FROM json_each(?)) ORDER BY n`,
+       WHERE job_id = ? AND ${column} IN (SELECT value FROM json_each(?)) ORDER BY n`,
     )
-    .bind(jobId, JSON.stringify(keyIds))
+    .bind(jobId, JSON.stringify(values))
     .all<KeyRow>();
   return results;
 }

@@ -33,7 +33,7 @@ async function rowOf(db: D1Database, jobId: string, number: number): Promise<Key
   const place = `${jobId}/${number}`;
   const known = held.get(place);
   if (known) return known;
-  const [row] = await keyRows(db, jobId, [number]);
+  const [row] = await keyRows(db, jobId, { numbers: [number] });
   if (!row) return undefined;
   held.set(place, row);
   if (held.size > MAX_HELD) held.delete(held.keys().next().value!);

@@ -3,8 +3,9 @@
 import type { Context, Hono } from 'hono';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS } from '../../shared/limits.ts';
-import { keyNumberIn } from '../../shared/object-keys.ts';
+import { contentOfPrefix, keyNumberIn } from '../../shared/object-keys.ts';
 import type { AppEnv } from '../http/context.ts';
+import { offeredSystems } from '../keys/offer.ts';
 import { admit } from './admission.ts';
 import { contentKeyAnswer } from './content-key.ts';
 import { isMediaName, nameUnder, splitMediaPath } from './path.ts';
@@ -33,6 +34,9 @@ async function answerMedia(c: Context<AppEnv>): Promise<Response> {
   return await serveMedia(c, {
     ...{ prefix: claims.pfx, name, clientCache: CLIENT_CACHE },
     maxRung: claims.maxHeight,
-    licenseUrl: `${origin}/p/${path.token}/license`,
+    licenses: {
+      systems: offeredSystems(c.var.config),
+      ...{ root: `${origin}/p/${path.token}/`, contentId: contentOfPrefix(claims.pfx) },
+    },
   });
 }

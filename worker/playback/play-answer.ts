@@ -11,10 +11,12 @@ import {
 } from '../../shared/object-keys.ts';
 import type { PlayAnswer } from '../../shared/play-api.ts';
 import { manifestsOf } from '../../shared/protection.ts';
+import { licenseUrlOf, type OfferedSystem } from '../../shared/protection-systems.ts';
 import { type PlayClaims, signToken } from '../../shared/sign.ts';
 import type { AppEnv } from '../http/context.ts';
+import { offeredSystems } from '../keys/offer.ts';
 import { schemeOf } from '../keys/store.ts';
-import { DEVICE_HEADER } from './license-routes.ts';
+import { DEVICE_HEADER } from './license-session.ts';
 import type { Playable } from './playable.ts';
 
 export type Grant = Omit<Playable, 'durationSeconds'> & {
@@ -44,7 +46,8 @@ export async function playAnswer(c: Context<AppEnv>, grant: Grant): Promise<Play
   const root = `${new URL(c.req.url).origin}/p/${token}/`;
   const base = root + grant.outputPrefix;
   const scheme = await schemeOf(c.env.DB, jobOfPrefix(grant.outputPrefix));
-  const offered = manifestsOf(scheme);
+  const systems = offeredSystems(c.var.config);
+  const offered = manifestsOf(scheme, systems);
   c.header('Cache-Control', 'no-store');
   return {
     sessionId: grant.id,
@@ -54,14 +57,21 @@ export async function playAnswer(c: Context<AppEnv>, grant: Grant): Promise<Play
     ...(grant.hasStoryboard ? { storyboard: base + STORYBOARD } : {}),
     ...(grant.hasPreview ? { preview: base + PREVIEW } : {}),
     ...(grant.hasChapters ? { chapters: base + CHAPTERS } : {}),
-    ...(scheme === 'cenc' ? { drm: clearKey(`${root}license`, grant.deviceId) } : {}),
+    ...(scheme === 'cenc' ? { drm: licenses(root, systems, grant.deviceId) } : {}),
     expiresAt: timestamp(grant.expiresAt),
   };
 }
 
-function clearKey(licenseUrl: string, deviceId: Grant['deviceId']): PlayAnswer['drm'] {
+function licenses(
+  root: string,
+  systems: readonly OfferedSystem[],
+  deviceId: Grant['deviceId'],
+): PlayAnswer['drm'] {
   const headers: Record<string, string> = deviceId ? { [DEVICE_HEADER]: deviceId } : {};
-  return { scheme: 'cenc', keySystem: 'org.w3.clearkey', licenseUrl, headers };
+  const all = systems.map(({ keySystem }) => ({
+    ...{ keySystem, licenseUrl: licenseUrlOf(root, keySystem), headers },
+  }));
+  return all[0] && { scheme: 'cenc', ...all[0], systems: all };
 }
 
 export function timestamp(unixSeconds: number): string {

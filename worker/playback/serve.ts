@@ -1,11 +1,12 @@
 // Serves a file of one generation to one request. Who may have it is settled before this is called.
 import type { Context } from 'hono';
-import { withLicenseUrl } from '../../shared/dash-protection.ts';
+import { type LicenseOffer, withLicenses } from '../../shared/dash-protection.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { AppEnv } from '../http/context.ts';
 import { evaluatePreconditions, isRangeCurrent } from './conditional.ts';
 import { openMedia } from './edge-cache.ts';
 import { type GrowingSources, isKnownToGrow, openGrowing } from './growing.ts';
+import { openProtected } from './license-playlists.ts';
 import { bytesMedia, type MediaObject } from './media-object.ts';
 import { isPlaylistName } from './path.ts';
 import { isMpd, listsRungs, withoutHigherRungs } from './quality-cap.ts';
@@ -19,8 +20,8 @@ export type Serving = {
   clientCache: string;
   /** Highest rung a manifest may list; all where it is absent. */
   maxRung?: number | undefined;
-  /** Where the keys of an MPD that asks for some are issued. */
-  licenseUrl?: string;
+  /** Who issues the keys of manifests that ask for some. */
+  licenses?: LicenseOffer;
 };
 
 /** A list that grows is asked for again and again, and is the finished one some day. */
@@ -28,15 +29,15 @@ const GROWING_CACHE = 'private, no-cache, no-transform';
 
 /** @throws AppError `not_found`, `precondition_failed`, `range_not_satisfiable`, `storage_unavailable` */
 export async function serveMedia(c: Context<AppEnv>, serving: Serving): Promise<Response> {
-  const { prefix, name, maxRung, licenseUrl } = serving;
+  const { prefix, name, maxRung, licenses } = serving;
   const sources: GrowingSources = {
     ...{ bucket: c.env.MEDIA, db: c.env.DB, log: c.var.log, nowMs: Date.now() },
     waitUntil: (work) => c.executionCtx.waitUntil(work),
   };
   const media = isPlaylistName(name)
-    ? await openPlaylist(prefix, name, sources)
+    ? await openPlaylist(serving, sources)
     : await openStored(prefix + name, sources);
-  const isTailored = listsRungs(name) && (maxRung !== undefined || (licenseUrl !== undefined && isMpd(name)));
+  const isTailored = listsRungs(name) && (maxRung !== undefined || (licenses !== undefined && isMpd(name)));
   const shown = isTailored ? await tailored(media, serving) : media;
   return await respond(c.req.raw, shown, serving.clientCache);
 }
@@ -46,17 +47,27 @@ function openStored(key: string, { bucket, waitUntil }: GrowingSources): Promise
 }
 
 /** The finished list where there is one; else the one that grows. Only lists that grow are looked up in D1. */
-async function openPlaylist(prefix: string, name: string, sources: GrowingSources): Promise<MediaObject> {
+async function openPlaylist(
+  { prefix, name, licenses }: Serving,
+  sources: GrowingSources,
+): Promise<MediaObject> {
   const stored = () => openStored(prefix + name, sources);
+  const written = () => openProtected(prefix, name, licenses, sources.bucket);
   const growing = () => openGrowing(prefix, name, sources);
   // What was growing a moment ago may be finished by now, and then has more lists.
-  const [likelier, other] = isKnownToGrow(prefix, sources.nowMs) ? [growing, stored] : [stored, growing];
-  try {
-    return await likelier();
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
-    return other();
+  const isGrowing = isKnownToGrow(prefix, sources.nowMs);
+  return await firstFound(isGrowing ? [growing, stored, written] : [stored, written, growing]);
+}
+
+async function firstFound(places: (() => Promise<MediaObject>)[]): Promise<MediaObject> {
+  for (const open of places) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
+    }
   }
+  throw new AppError('not_found');
 }
 
 async function respond(request: Request, media: MediaObject, clientCache: string): Promise<Response> {
@@ -98,14 +109,15 @@ async function rangeOf(request: Request, media: MediaObject): Promise<ByteRange 
   return range === 'whole' ? undefined : range;
 }
 
-/** A manifest without the rungs above the cap, and with its licence's URL. Other bytes have another etag. */
-async function tailored(media: MediaObject, { name, maxRung, licenseUrl }: Serving): Promise<MediaObject> {
+/** A manifest without the rungs above the cap, and with its licences. Other bytes have another etag. */
+async function tailored(media: MediaObject, { name, maxRung, licenses }: Serving): Promise<MediaObject> {
   const stored = await new Response(await media.body()).text();
   const isCapped = maxRung !== undefined;
   const listed = isCapped ? withoutHigherRungs(name, stored, maxRung) : stored;
-  const manifest = licenseUrl === undefined ? listed : withLicenseUrl(listed, licenseUrl);
-  const marks = [...(isCapped ? [`-${maxRung}p`] : []), ...(manifest === listed ? [] : ['-l'])].join('');
+  const manifest = licenses === undefined ? listed : withLicenses(listed, licenses);
+  const systems = licenses?.systems.map(({ keySystem }) => keySystem.split('.').at(-1)).join('-');
+  const marks = [...(isCapped ? [`-${maxRung}p`] : []), ...(manifest === listed ? [] : [`-${systems}`])];
   const { lastModified, contentType, isGrowing = false } = media;
-  const etag = media.etag.replace(/"$/, `${marks}"`);
+  const etag = media.etag.replace(/"$/, `${marks.join('')}"`);
   return bytesMedia(new TextEncoder().encode(manifest), { etag, lastModified, contentType, isGrowing });
 }
