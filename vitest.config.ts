@@ -46,6 +46,8 @@ export default defineConfig(async () => {
           ],
           test: {
             name: 'worker',
+            // One isolate for all files: to start one takes longer than most files do. `setup.ts` clears the ledger.
+            isolate: false,
             include: ['test/worker/**/*.test.ts'],
             globalSetup: ['test/support/studio-folder.ts'],
             setupFiles: ['test/worker/setup.ts'],

@@ -17,7 +17,8 @@ type Sources = { db: D1Database; log: Log; nowMs: number; waitUntil(work: Promis
 
 export function isRevoked(sessionId: string, { db, log, nowMs, waitUntil }: Sources): boolean {
   const held = snapshot;
-  if (nowMs - held.takenAtMs >= SNAPSHOT_AGE_MS) {
+  // Either way: a clock that was set back must not make an old snapshot look new.
+  if (Math.abs(nowMs - held.takenAtMs) >= SNAPSHOT_AGE_MS) {
     snapshot = { ...held, takenAtMs: nowMs }; // one refresh at a time
     waitUntil(refresh(db, nowMs, log));
   }
