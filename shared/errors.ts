@@ -81,6 +81,18 @@ export const ERRORS = {
   },
   upload_terminated: { status: 410, title: 'The upload was terminated', retry: 'never' },
 
+  // Forms of the older API
+  upload_too_large_for_edge: {
+    status: 413,
+    title: 'The form is larger than what passes the edge',
+    retry: 'never',
+  },
+  form_malformed: { status: 400, title: 'The form is malformed', retry: 'never' },
+  form_truncated: { status: 400, title: 'The form ends too early', retry: 'never' },
+  form_field_too_large: { status: 413, title: 'A field of the form is too large', retry: 'never' },
+  form_file_missing: { status: 422, title: 'The form has no file', retry: 'never' },
+  form_file_repeated: { status: 422, title: 'The form has more than one file', retry: 'never' },
+
   // Imports. All but the first two are told by the transcoder, as the error of the job.
   import_url_invalid: { status: 422, title: 'The URL cannot be imported', retry: 'never' },
   import_address_refused: { status: 422, title: 'This address may not be imported from', retry: 'never' },

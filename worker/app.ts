@@ -11,6 +11,8 @@ import { requestLog } from './http/request-log.ts';
 import { internalRoutes } from './jobs/internal-routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { keyRoutes } from './keys/routes.ts';
+import { legacyRoutes, wholeFormRoutes } from './legacy/routes.ts';
+import { legacySourceRoutes } from './legacy/source-routes.ts';
 import { opsRoutes } from './ops/routes.ts';
 import { deviceRoutes } from './playback/device-routes.ts';
 import { licenseRoutes } from './playback/license-routes.ts';
@@ -35,6 +37,7 @@ export function createApp(): Hono<AppEnv> {
   app.use(requestLog);
   app.use('/v1/tus/*', tusHeaders);
   app.use('/v1/*', apiCors);
+  app.use('/api/*', apiCors);
   app.use('/v1/tus/*', requireTusVersion);
   app.use('/v1/*', except(bringsTicket, authenticate));
 
@@ -53,6 +56,9 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', apiKeyRoutes());
   app.route('/', webhookRoutes());
   app.route('/', deliveryRoutes());
+  app.route('/', legacyRoutes());
+  app.route('/', legacySourceRoutes());
+  app.route('/', wholeFormRoutes());
   app.route('/', opsRoutes());
   app.route('/', internalRoutes());
   app.route('/', keyRoutes());

@@ -4,6 +4,7 @@ import { Ladder } from '../shared/api.ts';
 import { EncoderPreset, VideoEncoder } from '../shared/encoder.ts';
 import { DEFAULT_IMPORT_PORTS } from '../shared/import-url.ts';
 import { type KeyEncryptionKeys, parseKeyEncryptionKeys } from '../shared/key-encryption-keys.ts';
+import { DEFAULT_SOURCE_TEMPLATES, parseSourceTemplates } from '../shared/legacy-sources.ts';
 import {
   DAY_SECONDS,
   EDGE_BODY_LIMIT_BYTES,
@@ -198,6 +199,22 @@ const Config = z
     WEBHOOK_DELAY_SCALE: z.coerce.number().min(0).max(1).default(1),
     /** `on`: webhooks to this very machine, by http too. For a stack on one machine alone. */
     WEBHOOK_ALLOW_LOOPBACK: z.enum(['on', 'off']).default('off'),
+    /** The older API at /api/v1/video: who sees its uploads, who may ask how far they are, where MP4s lie. */
+    LEGACY_VISIBILITY: z.enum(['public', 'private']).default('public'),
+    LEGACY_STATUS_AUTH: z.enum(['none', 'required']).default('none'),
+    LEGACY_SOURCE_TEMPLATES: z
+      .string()
+      .default(DEFAULT_SOURCE_TEMPLATES)
+      .transform((text, context) => {
+        try {
+          return parseSourceTemplates(text);
+        } catch (error) {
+          context.addIssue({ code: 'custom', message: (error as Error).message });
+          return z.NEVER;
+        }
+      }),
+    /** Whose conversions may look there; `admin` where several owners share a deployment. */
+    LEGACY_SOURCE_ROLE: z.enum(['uploader', 'admin']).default('uploader'),
     /** `on`: URLs of this very machine, by http too. For tests of a stack on one machine alone. */
     IMPORT_ALLOW_LOOPBACK: z.enum(['on', 'off']).default('off'),
   })

@@ -42,6 +42,12 @@ export const IMPORT_RULES: Rule[] = [
     why: 'http/ knows no feature',
   },
   {
+    in: /^worker\/legacy\//,
+    may: [/^shared\//, /^worker\/(env|r2)\.ts$/, /^worker\/(legacy|http|jobs|keys|webhooks|uploads)\//],
+    npm: WORKER_NPM,
+    why: 'the older API is another door to uploads',
+  },
+  {
     in: /^worker\/(?<feature>[a-z]+)\//,
     may: [/^shared\//, /^worker\/(env|r2)\.ts$/, /^worker\/(http|jobs|keys|webhooks)\//],
     npm: WORKER_NPM,
@@ -61,6 +67,11 @@ export const IMPORT_RULES: Rule[] = [
     in: /^transcoder\/cli\//,
     may: [/^shared\//, /^transcoder\/cli\//],
     why: 'a command is a client: it knows the public contracts alone',
+  },
+  {
+    in: /^transcoder\/ingest\//,
+    may: [/^shared\//, /^transcoder\/ingest\//, /^transcoder\/cli\/(api-client|retry)\.ts$/],
+    why: 'taking forms in is a client of the API',
   },
   {
     in: /^transcoder\//,

@@ -61,23 +61,32 @@ export function newId(c: Context<AppEnv>): string {
   return c.var.resourceId ?? crypto.randomUUID();
 }
 
-type Claimed = { claim: KeyClaim; row: KeyRow; isFirst: boolean };
+export type Claimed = { claim: KeyClaim; row: KeyRow; isFirst: boolean };
 
 /** @returns undefined without a key. */
 async function claimFor(c: Context<AppEnv>): Promise<Claimed | undefined> {
+  const key = idempotencyKeyOf(c);
+  return key === undefined ? undefined : takeKey(c, key, await hashOf(c));
+}
+
+/** @throws AppError `idempotency_key_invalid` */
+export function idempotencyKeyOf(c: Context<AppEnv>): string | undefined {
   const key = c.req.header('Idempotency-Key');
-  if (key === undefined) return undefined;
-  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw new AppError('idempotency_key_invalid', {
-      detail: 'A key is 1 to 255 printable ASCII characters.',
-    });
-  }
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new AppError('idempotency_key_invalid', {
+    detail: 'A key is 1 to 255 printable ASCII characters.',
+  });
+}
+
+/**
+ * The key for a request that `requestHash` stands for.
+ *
+ * @throws AppError `idempotency_key_reused`, `idempotency_in_flight`
+ */
+export async function takeKey(c: Context<AppEnv>, key: string, requestHash: string): Promise<Claimed> {
   const claim = {
-    scope: scopeOf(c.var.caller),
-    key,
-    requestHash: await hashOf(c),
-    resourceId: crypto.randomUUID(),
-    holder: crypto.randomUUID(),
+    ...{ scope: scopeOf(c.var.caller), key, requestHash },
+    ...{ resourceId: crypto.randomUUID(), holder: crypto.randomUUID() },
   };
   const row = await claimKey(c.env.DB, claim);
   if (row.requestHash !== claim.requestHash) {
@@ -124,7 +133,7 @@ async function replayIfMade(
 }
 
 /** The answer goes out whatever becomes of the key; in the worst case its lease lapses. */
-async function settle(c: Context<AppEnv>, claim: KeyClaim, status: number): Promise<void> {
+export async function settle(c: Context<AppEnv>, claim: KeyClaim, status: number): Promise<void> {
   try {
     if (status >= 500) await yieldKey(c.env.DB, claim);
     else if (status >= 400) await freeKey(c.env.DB, claim);

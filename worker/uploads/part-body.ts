@@ -85,7 +85,7 @@ async function pour(
 const MIN_PIECE_BYTES = 64 * KIB;
 const MAX_PIECE_BYTES = 256 * KIB;
 
-function readerOf(body: ReadableStream<Uint8Array>): Pieces {
+export function readerOf(body: ReadableStream<Uint8Array>): Pieces {
   let reader: ReadableStreamBYOBReader;
   try {
     reader = body.getReader({ mode: 'byob' });
