@@ -1,6 +1,9 @@
 // R2 through its S3 API: reads that are all or nothing, writes that happen once.
 import { createHash } from 'node:crypto';
 import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   GetObjectCommand,
   type GetObjectCommandInput,
   HeadObjectCommand,
@@ -11,7 +14,6 @@ import {
 } from '@aws-sdk/client-s3';
 import { AppError } from '../shared/errors.ts';
 import type { StorageAccess } from '../shared/messages.ts';
-import { putParts } from './r2-multipart.ts';
 import { withRetries } from './retry.ts';
 
 /** Etags go in and come out without quotes. */
@@ -172,8 +174,36 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
       }
     },
 
-    putParts: (key, parts, contentType) =>
-      putParts({ client, bucket: Bucket, retried, uploadPart: r2.uploadPart }, key, parts, contentType),
+    async putParts(Key, parts, ContentType) {
+      const object = { Bucket, Key };
+      // Neither moves bytes of ours, so they may take as long as a PUT of nothing.
+      const inTime = () => ({ abortSignal: AbortSignal.timeout(PUT_TIMEOUT_MS) });
+      const create = new CreateMultipartUploadCommand({ ...object, ContentType });
+      const { UploadId } = await retried(() => client.send(create, inTime()));
+      if (!UploadId) throw new TypeError('a multipart upload without an id');
+      const Parts: { PartNumber: number; ETag: string }[] = [];
+      let sizeBytes = 0;
+      try {
+        for await (const part of parts) {
+          const PartNumber = Parts.length + 1;
+          Parts.push({ PartNumber, ETag: await r2.uploadPart(Key, UploadId, PartNumber, part) });
+          sizeBytes += part.length;
+        }
+        const complete = new CompleteMultipartUploadCommand({
+          ...{ ...object, UploadId },
+          MultipartUpload: { Parts },
+        });
+        await retried(() => client.send(complete, inTime()));
+      } catch (error) {
+        // The reply to Complete may have been lost; then the upload is gone since it is complete.
+        const stored = await r2.head(Key).catch(() => undefined);
+        if (sizeBytes > 0 && stored?.sizeBytes === sizeBytes) return;
+        // One that is left behind R2 drops after a week.
+        const abort = new AbortMultipartUploadCommand({ ...object, UploadId });
+        await client.send(abort, inTime()).catch(() => undefined);
+        throw error;
+      }
+    },
 
     async list(Prefix) {
       const found: { key: string; sizeBytes: number; etag: string }[] = [];

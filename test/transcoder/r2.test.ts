@@ -51,6 +51,21 @@ describe('against R2 as wrangler serves it', () => {
     expect(results.filter((result) => result === 'stored')).toHaveLength(1);
   });
 
+  test('stores an object part by part, and nothing where a part cannot be had', async () => {
+    const partBytes = 5 * 2 ** 20;
+    const bytes = Buffer.alloc(2 * partBytes + 1000, '0123456789abcdefg');
+    const inParts = async function* (count: number) {
+      for (let at = 0; at < count * partBytes; at += partBytes) yield bytes.subarray(at, at + partBytes);
+      if (count < 3) throw new Error('the rest is missing');
+    };
+    await expect(r2.putParts('parts/a', inParts(2), 'video/mp4')).rejects.toThrow('the rest is missing');
+    expect(await r2.head('parts/a')).toBeUndefined();
+    await r2.putParts('parts/a', inParts(3), 'video/mp4');
+    expect(Buffer.compare(await r2.get('parts/a'), bytes)).toBe(0);
+    const binding = await miniflare.getR2Bucket('MEDIA');
+    expect((await binding.head('parts/a'))?.httpMetadata?.contentType).toBe('video/mp4');
+  });
+
   test('reads ranges while the etag is the one expected', async () => {
     await r2.putOnce('range/a', text('0123456789'), 'text/plain');
     const { etag } = (await r2.head('range/a'))!;
