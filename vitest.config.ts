@@ -1,5 +1,6 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 import { answerOutside } from './test/support/outside.ts';
 import { TEST_BINDINGS } from './test/support/test-bindings.ts';
 
@@ -10,6 +11,7 @@ export default defineConfig(async () => {
     test: {
       // The product's own log lines are worth reading beside a failure only.
       silent: 'passed-only',
+      sequence: { sequencer: LongestFirst },
       projects: [
         {
           test: {
