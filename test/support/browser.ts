@@ -1,4 +1,5 @@
-// Headless Chromium and a page on loopback that holds hls.js and Shaka, for playing what the stack serves.
+// Headless Chromium and a page on loopback that holds hls.js and Shaka and can fetch other players, for playing what
+// the stack serves.
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -24,13 +25,15 @@ export function launchBrowser(): Promise<Browser> {
 const SCRIPTS: Record<string, string> = {
   '/hls.js': 'node_modules/hls.js/dist/hls.min.js',
   '/shaka.js': 'node_modules/shaka-player/dist/shaka-player.compiled.js',
+  '/dash.js': 'node_modules/dashjs/dist/modern/umd/dash.all.min.js',
+  '/video.js': 'node_modules/video.js/dist/video.min.js',
 };
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>player</title>
 <video id="video" muted playsinline width="640" height="360"></video>
 <script src="/hls.js"></script><script src="/shaka.js"></script>`;
 
-/** Serves the page and the two players; `close` ends it. */
+/** Serves the page and the players; `close` ends it. */
 export async function servePlayers(): Promise<{ url: string; close(): Promise<void> }> {
   const server: Server = createServer(async (request, response) => {
     const script = SCRIPTS[request.url ?? ''];
