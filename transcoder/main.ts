@@ -1,4 +1,5 @@
-// The transcoder's entry: configuration, identity, the loop, and a clean end.
+// The entry of the container image: the transcoder (configuration, identity, the loop, a clean end), or with the
+// argument `ingest` the host that takes in large forms.
 import { join } from 'node:path';
 import { createLog, errorFields } from '../shared/log.ts';
 import type { StorageAccess } from '../shared/messages.ts';
@@ -9,6 +10,8 @@ import { encoderProfile } from './ffmpeg/build.ts';
 import { checkEncoder } from './ffmpeg/encoder-check.ts';
 import { useFfmpeg } from './ffmpeg/run.ts';
 import { startHealthServer } from './health.ts';
+import { type IngestEnv, parseIngestEnv } from './ingest/env.ts';
+import { startIngest } from './ingest/server.ts';
 import { createLedgerClient } from './ledger-client.ts';
 import { createMemoryPool } from './memory-pool.ts';
 import { runTask } from './pipeline.ts';
@@ -122,9 +125,26 @@ function storageOpener(): (access: StorageAccess) => R2 {
   };
 }
 
+/** Forms under way may end, for as long as whoever runs the container waits. */
+async function ingest(env: IngestEnv): Promise<void> {
+  const log = createLog({ service: 'ingest' });
+  const server = await startIngest(env, log);
+  const stop = async () => {
+    log.info('ingest.draining');
+    await server[Symbol.asyncDispose]();
+    log.info('ingest.stopped');
+    process.exit(0);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+const [mode] = process.argv.slice(2);
 try {
-  await main(parseEnv(process.env));
+  if (mode === 'ingest') await ingest(parseIngestEnv(process.env));
+  else if (mode === undefined) await main(parseEnv(process.env));
+  else throw new Error(`there is no mode ${mode}; the modes are ingest and none`);
 } catch (error) {
-  createLog({ service: 'transcoder' }).error('transcoder.crashed', errorFields(error));
+  createLog({ service: mode ?? 'transcoder' }).error('transcoder.crashed', errorFields(error));
   process.exit(1);
 }

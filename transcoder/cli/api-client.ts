@@ -14,6 +14,7 @@ import {
   Video,
   VideoList,
 } from '../../shared/api.ts';
+import type { WholeForm } from '../../shared/legacy-api.ts';
 import { PlayAnswer, WatchLink } from '../../shared/play-api.ts';
 import { parseJson } from './json.ts';
 
@@ -145,6 +146,10 @@ export function createApiClient(baseUrl: string, token: string, options: ApiClie
       await send('PUT', `/v1/uploads/${uploadId}/parts/${number}/etag`, { etag });
     },
     upload: (uploadId: string) => call(UploadStatus, 'GET', `/v1/uploads/${uploadId}`),
+    /** What the form of an upload turned out to hold. */
+    settleForm: async (uploadId: string, form: WholeForm) => {
+      await send('PUT', `/v1/uploads/${uploadId}/form`, form);
+    },
     completeUpload: (uploadId: string) =>
       call(CompletedUpload, 'POST', `/v1/uploads/${uploadId}/complete`, {}),
     abortUpload: async (uploadId: string) => {
