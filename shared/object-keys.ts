@@ -56,6 +56,11 @@ export function textFactsKey(jobId: string): string {
 
 const KIND_FOLDER: Record<VideoKind, string> = { movie: 'movies', episode: 'episodes', video: 'videos' };
 
+/** The kind whose titles lie in `hls/{folder}/`. */
+export function kindOfFolder(folder: string): VideoKind | undefined {
+  return (Object.keys(KIND_FOLDER) as VideoKind[]).find((kind) => KIND_FOLDER[kind] === folder);
+}
+
 /** `hls/movies/123/`: the stable place of a title, with a trailing slash. */
 export function titlePrefix(kind: VideoKind, id: string): string {
   return `hls/${KIND_FOLDER[kind]}/${id}/`;

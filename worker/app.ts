@@ -18,6 +18,7 @@ import { deviceRoutes } from './playback/device-routes.ts';
 import { licenseRoutes } from './playback/license-routes.ts';
 import { mediaRoutes } from './playback/media-routes.ts';
 import { playRoutes } from './playback/play-routes.ts';
+import { publicRoutes } from './playback/public-routes.ts';
 import { watchRoutes } from './playback/watch-routes.ts';
 import { preflightRoutes } from './preflight/routes.ts';
 import { importRoutes } from './uploads/import-routes.ts';
@@ -53,6 +54,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', watchRoutes());
   app.route('/', licenseRoutes());
   app.route('/', mediaRoutes());
+  app.route('/', publicRoutes());
   app.route('/', apiKeyRoutes());
   app.route('/', webhookRoutes());
   app.route('/', deliveryRoutes());

@@ -8,6 +8,7 @@ import type { AppEnv } from '../http/context.ts';
 import { offeredSystems } from '../keys/offer.ts';
 import { admit } from './admission.ts';
 import { contentKeyAnswer } from './content-key.ts';
+import { withFallback } from './fallback.ts';
 import { isMediaName, nameUnder, splitMediaPath } from './path.ts';
 import { playerRoutes } from './player-routes.ts';
 import { isWithinCap } from './quality-cap.ts';
@@ -31,7 +32,9 @@ async function answerMedia(c: Context<AppEnv>): Promise<Response> {
   if (!isMediaName(name)) throw new AppError('not_found');
   const keyNumber = keyNumberIn(name);
   if (keyNumber !== undefined) return await contentKeyAnswer(c, claims.pfx, keyNumber);
+  const rewriting = withFallback(c.var.config, `/p/${path.token}/${claims.pfx}`);
   return await serveMedia(c, {
+    ...(rewriting && { rewriting }),
     ...{ prefix: claims.pfx, name, clientCache: CLIENT_CACHE },
     maxRung: claims.maxHeight,
     licenses: {
