@@ -5,6 +5,7 @@ import type { Env } from './env.ts';
 import { pruneKeys } from './http/idempotency-store.ts';
 import { sweep } from './jobs/sweeper.ts';
 import { pruneDevices } from './playback/device-store.ts';
+import { countViews } from './playback/popularity.ts';
 import { pruneSessions } from './playback/store.ts';
 import { expireUploads } from './uploads/expire.ts';
 import { pruneUploadDays } from './uploads/quota.ts';
@@ -30,6 +31,7 @@ export default {
         pruneUploadDays(env.DB),
         pruneSessions(env.DB),
         pruneDevices(env.DB),
+        countViews(env.DB),
         pruneDeliveries(env.DB),
       ],
     ];

@@ -1,7 +1,7 @@
 import { env, SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { signToken } from '../../shared/sign.ts';
-import { cacheKeyOf } from '../../worker/playback/edge-cache.ts';
+import { cacheKeyOf } from '../../worker/playback/media-store.ts';
 import {
   bearer,
   fetchMedia,

@@ -5,6 +5,7 @@ import { createLog } from '../../shared/log.ts';
 import type { Env } from '../../worker/env.ts';
 import { sweep } from '../../worker/jobs/sweeper.ts';
 import { pruneDevices } from '../../worker/playback/device-store.ts';
+import { countViews, popularPrefixes } from '../../worker/playback/popularity.ts';
 import { pruneSessions, revokedSessions } from '../../worker/playback/store.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
@@ -40,6 +41,8 @@ describe('the cron', () => {
     await pruneSessions(watched.DB);
     await pruneDevices(watched.DB);
     await revokedSessions(watched.DB);
+    await countViews(watched.DB);
+    await popularPrefixes(watched.DB);
 
     expect(statements.size).toBeGreaterThan(15);
     const scans = [];
