@@ -5,6 +5,7 @@ import { AppError } from '../../shared/errors.ts';
 import type { AppEnv } from '../http/context.ts';
 import { evaluatePreconditions, isRangeCurrent } from './conditional.ts';
 import { openMedia } from './edge-cache.ts';
+import type { Rewriting } from './fallback.ts';
 import { type GrowingSources, isKnownToGrow, openGrowing } from './growing.ts';
 import { openProtected } from './license-playlists.ts';
 import { bytesMedia, type MediaObject } from './media-object.ts';
@@ -23,6 +24,8 @@ export type Serving = {
   maxRung?: number | undefined;
   /** Who issues the keys of manifests that ask for some. */
   licenses?: LicenseOffer;
+  /** Of manifests, after all else. */
+  rewriting?: Rewriting;
 };
 
 /** A list that grows is asked for again and again, and is the finished one some day. */
@@ -30,7 +33,7 @@ const GROWING_CACHE = 'private, no-cache, no-transform';
 
 /** @throws AppError `not_found`, `precondition_failed`, `range_not_satisfiable`, `storage_unavailable` */
 export async function serveMedia(c: Context<AppEnv>, serving: Serving): Promise<Response> {
-  const { prefix, name, maxRung, licenses } = serving;
+  const { prefix, name, maxRung, licenses, rewriting } = serving;
   const sources: GrowingSources = {
     ...{ bucket: c.env.MEDIA, db: c.env.DB, log: c.var.log, nowMs: Date.now() },
     waitUntil: (work) => c.executionCtx.waitUntil(work),
@@ -38,7 +41,8 @@ export async function serveMedia(c: Context<AppEnv>, serving: Serving): Promise<
   const media = isPlaylistName(name)
     ? await openPlaylist(serving, sources)
     : await openStored(prefix, name, sources);
-  const isTailored = listsRungs(name) && (maxRung !== undefined || (licenses !== undefined && isMpd(name)));
+  const hasLicenses = licenses !== undefined && isMpd(name);
+  const isTailored = listsRungs(name) && (maxRung !== undefined || hasLicenses || rewriting !== undefined);
   const shown = isTailored ? await tailored(media, serving) : media;
   return await respond(c.req.raw, shown, serving.clientCache);
 }
@@ -113,14 +117,20 @@ async function rangeOf(request: Request, media: MediaObject): Promise<ByteRange 
 }
 
 /** A manifest without the rungs above the cap, and with its licences. Other bytes have another etag. */
-async function tailored(media: MediaObject, { name, maxRung, licenses }: Serving): Promise<MediaObject> {
+async function tailored(media: MediaObject, serving: Serving): Promise<MediaObject> {
+  const { name, maxRung, licenses, rewriting } = serving;
   const stored = await new Response(await media.body()).text();
   const isCapped = maxRung !== undefined;
   const listed = isCapped ? withoutHigherRungs(name, stored, maxRung) : stored;
   const manifest = licenses === undefined ? listed : withLicenses(listed, licenses);
   const systems = licenses?.systems.map(({ keySystem }) => keySystem.split('.').at(-1)).join('-');
-  const marks = [...(isCapped ? [`-${maxRung}p`] : []), ...(manifest === listed ? [] : [`-${systems}`])];
+  const marks = [
+    ...(isCapped ? [`-${maxRung}p`] : []),
+    ...(manifest === listed ? [] : [`-${systems}`]),
+    ...(rewriting ? [`-${rewriting.mark}`] : []),
+  ];
+  const text = rewriting?.rewrite(name, manifest) ?? manifest;
   const { lastModified, contentType, isGrowing = false } = media;
   const etag = media.etag.replace(/"$/, `${marks.join('')}"`);
-  return bytesMedia(new TextEncoder().encode(manifest), { etag, lastModified, contentType, isGrowing });
+  return bytesMedia(new TextEncoder().encode(text), { etag, lastModified, contentType, isGrowing });
 }
