@@ -41,6 +41,7 @@ export const DrmVendor = z.strictObject({
     .optional(),
   /** False where the vendor is told the key by a header: then it need not be found in what players ask. */
   checksKeyIds: z.boolean().default(true),
+  timeoutSeconds: z.number().min(0.1).max(10).default(10),
 });
 export type DrmVendor = z.infer<typeof DrmVendor>;
 
@@ -54,7 +55,12 @@ export function parseDrmVendor(text: string): DrmVendor {
   }
   const result = DrmVendor.safeParse(value);
   if (result.success) return result.data;
-  throw new Error(result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; '));
+  const complaints = result.error.issues.map((issue) => {
+    // Of a header's name the reason is one level down.
+    const message = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message;
+    return `${issue.path.join('.')} ${message}`;
+  });
+  throw new Error(complaints.join('; '));
 }
 
 type HeaderField = (typeof HEADER_FIELDS)[number];

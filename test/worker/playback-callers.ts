@@ -13,7 +13,13 @@ import { KEYS, ORIGIN, type PublishedVideo } from './playback-fixtures.ts';
 const app = createApp();
 
 export type Headers = Record<string, string>;
-type Ask = { json?: unknown; country?: string | undefined; address?: string; headers?: Headers };
+type Ask = {
+  json?: unknown;
+  body?: BodyInit;
+  country?: string | undefined;
+  address?: string;
+  headers?: Headers;
+};
 
 /** Requests to a Worker with these settings; a URL of its own origin may stand for a path. */
 export function deployment(bindings: Record<string, unknown> = {}) {
@@ -24,6 +30,7 @@ export function deployment(bindings: Record<string, unknown> = {}) {
       method,
       headers: { ...as, ...ask.headers, ...(ask.address && { 'CF-Connecting-IP': ask.address }) },
       ...(ask.json === undefined ? {} : { body: JSON.stringify(ask.json) }),
+      ...(ask.body === undefined ? {} : { body: ask.body }),
       cf: ask.country === undefined ? {} : { country: ask.country },
     };
     const answer = await app.request(new URL(path, ORIGIN).href, init, settings, context as never);

@@ -17,7 +17,6 @@ import { type LicensedSession, licensedSession } from './license-session.ts';
 
 export const MAX_CHALLENGE_BYTES = 64 * KIB;
 const MAX_ANSWER_BYTES = 64 * KIB;
-const TIMEOUT_MS = 10 * SECOND_MS;
 const RETRY_SECONDS = 5;
 
 /** Of challenge and licence alike. PlayReady's protocol is SOAP; Widevine's has no type of its own. */
@@ -52,7 +51,9 @@ export async function vendorLicense(
     ...soapActionOf(c, keySystem),
     ...(await vendorHeaders(c, vendor, { claims, session, row })),
   };
-  const license = await askVendor(c, keySystem, { url: vendor.url, headers, challenge });
+  const license = await askVendor(c, keySystem, {
+    ...{ url: vendor.url, timeoutMs: vendor.timeoutSeconds * SECOND_MS, headers, challenge },
+  });
   c.var.log.info('license.passed_on', { sessionId: claims.sid, keySystem });
   return new Response(license, { headers: { 'Content-Type': contentType } });
 }
@@ -85,12 +86,17 @@ async function vendorHeaders(
   });
 }
 
-type Asked = { url: string; headers: Record<string, string>; challenge: Uint8Array<ArrayBuffer> };
+type Asked = {
+  url: string;
+  timeoutMs: number;
+  headers: Record<string, string>;
+  challenge: Uint8Array<ArrayBuffer>;
+};
 
 async function askVendor(
   c: Context<AppEnv>,
   keySystem: KeySystem,
-  { url, headers, challenge }: Asked,
+  { url, timeoutMs, headers, challenge }: Asked,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let status: number | undefined;
   try {
@@ -99,7 +105,7 @@ async function askVendor(
       headers,
       body: challenge,
       redirect: 'manual', // our headers go to the configured place alone
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     status = response.status;
     if (status === 200) {
