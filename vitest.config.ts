@@ -41,6 +41,8 @@ export default defineConfig(async () => {
                   TEST_MIGRATIONS: migrations,
                   ATTACKS: process.env.ATTACKS ?? '5000',
                   ATTACKS_SEED: process.env.ATTACKS_SEED ?? '1',
+                  PUBLISHES: process.env.PUBLISHES ?? '5',
+                  PLAY_SEGMENT_SECONDS: process.env.PLAY_SEGMENT_SECONDS ?? '60',
                 },
                 outboundService: answerOutside as never,
               },

@@ -1,8 +1,9 @@
-// `npm run chaos -- uploads|encode [--seed N]`: faults on purpose, with counts of what they did. Exit code 1 when a
+// `npm run chaos -- uploads|encode|publish [--seed N]`: faults on purpose, with counts of what they did. Exit code 1 when a
 // promise was broken.
 import { parseArgs } from 'node:util';
 import { MIB } from '../shared/limits.ts';
 import { brokenEncodePromises, encodeTable, runEncodeChaos } from './encode.ts';
+import { publishTable, runPublishChaos } from './publish.ts';
 import { brokenPromises, tableOf } from './upload-report.ts';
 import { runUploadChaos } from './uploads.ts';
 
@@ -13,6 +14,7 @@ const OPTIONS = {
   seed: { type: 'string' },
   uploads: { type: 'string', default: '64' },
   kills: { type: 'string' },
+  publications: { type: 'string', default: '50' },
 } as const;
 
 const { positionals, values } = parseArgs({ options: OPTIONS, allowPositionals: true });
@@ -36,12 +38,18 @@ const SCENARIOS: Record<string, (seed: number, say: Say) => Promise<Outcome>> = 
     );
     return { table: encodeTable(report), broken: brokenEncodePromises(report) };
   },
+  publish: async () => {
+    const report = await runPublishChaos(Number(values.publications));
+    return { table: publishTable(report), broken: report.failures };
+  },
 };
 
 const name = positionals[0] ?? '';
 const scenario = SCENARIOS[name];
 if (!scenario || positionals.length > 1) {
-  console.error('npm run chaos -- uploads|encode [--seed N] [--kills N] [--uploads 64]');
+  console.error(
+    'npm run chaos -- uploads|encode|publish [--seed N] [--kills N] [--uploads 64] [--publications 50]',
+  );
   process.exit(2);
 }
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
