@@ -234,6 +234,9 @@ export const Video = z.object({
   chapters: z.array(Chapter).optional(),
   /** What of the file is left out or mended. */
   warnings: z.array(Warning).optional(),
+  /** Of a public video, for everybody. */
+  hlsUrl: z.string().optional(),
+  dashUrl: z.string().optional(),
   posterUrl: z.string().optional(),
   job: Job.optional(),
   error: ApiError.optional(),

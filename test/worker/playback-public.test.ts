@@ -201,6 +201,23 @@ describe('a public video', () => {
   });
 });
 
+describe('the library', () => {
+  test('names the places of a public video, and none of a private one', async () => {
+    const video = await shown();
+    const headers = await bearer(video.ownerId, 'uploader');
+    const read = async () => (await (await get(`/v1/videos/${video.id}`, { headers })).json()) as object;
+    const place = `${ORIGIN}${video.place}`;
+    const urls = {
+      hlsUrl: `${place}master.m3u8`,
+      dashUrl: `${place}manifest.mpd`,
+      posterUrl: `${place}${video.jobId}/poster.jpg`,
+    };
+    expect(await read()).toMatchObject(urls);
+    await env.DB.prepare(`UPDATE videos SET visibility = 'private' WHERE id = ?`).bind(video.id).run();
+    for (const name of Object.keys(urls)) expect(await read()).not.toHaveProperty(name);
+  });
+});
+
 describe('what is not public', () => {
   test('is not there, and looks like what never was', async () => {
     const [open, hidden] = [await shown(), await shown({ visibility: 'private' })];

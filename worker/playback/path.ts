@@ -7,8 +7,10 @@ import {
   MASTER_PLAYLIST,
   POSTER,
   PREVIEW,
+  PROGRESSIVE,
   STORYBOARD,
 } from '../../shared/object-keys.ts';
+import { PROGRESSIVE_RUNG } from '../../shared/progressive.ts';
 
 export type MediaPath = { token: string; key: string };
 
@@ -35,6 +37,7 @@ const FIXED_NAMES: ReadonlySet<string> = new Set([
   STORYBOARD,
   PREVIEW,
   CHAPTERS,
+  PROGRESSIVE,
 ]);
 const TRACK_FILE = /^(?:stream_\d{1,4}p|audio_[A-Za-z0-9_-]{1,64})(?:\.m3u8|_init\.mp4|_\d{3,6}\.m4s)$/;
 const PICTURE_FILE = /^(?:stream_\d{1,4}p_iframes\.m3u8|thumb_\d{3,6}\.jpg)$/;
@@ -58,6 +61,7 @@ export function isPlaylistName(name: string): boolean {
 
 /** `stream_720p_003.m4s` belongs to rung 720; undefined for a file of no video rung. */
 export function rungOf(name: string): number | undefined {
+  if (name === PROGRESSIVE) return PROGRESSIVE_RUNG;
   const digits = /^stream_(\d{1,4})p(?:[._]|$)/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }

@@ -7,6 +7,7 @@ import {
   masterName,
   POSTER,
   PREVIEW,
+  PROGRESSIVE,
   STORYBOARD,
 } from '../../shared/object-keys.ts';
 import type { PlayAnswer } from '../../shared/play-api.ts';
@@ -18,6 +19,7 @@ import { offeredSystems } from '../keys/offer.ts';
 import { schemeOf } from '../keys/store.ts';
 import { DEVICE_HEADER } from './license-session.ts';
 import type { Playable } from './playable.ts';
+import { isWithinCap } from './quality-cap.ts';
 
 export type Grant = Omit<Playable, 'durationSeconds'> & {
   id: string;
@@ -48,11 +50,13 @@ export async function playAnswer(c: Context<AppEnv>, grant: Grant): Promise<Play
   const scheme = await schemeOf(c.env.DB, jobOfPrefix(grant.outputPrefix));
   const systems = offeredSystems(c.var.config);
   const offered = manifestsOf(scheme, systems);
+  const isWhole = grant.hasProgressive && scheme === undefined && isWithinCap(PROGRESSIVE, grant.maxRung);
   c.header('Cache-Control', 'no-store');
   return {
     sessionId: grant.id,
     ...(offered.hls ? { hls: base + masterName(grant.manifestRevision) } : {}),
     ...(grant.isFinished && offered.dash ? { dash: base + dashName(grant.manifestRevision) } : {}),
+    ...(isWhole ? { progressive: base + PROGRESSIVE } : {}),
     ...(grant.hasPoster ? { poster: base + POSTER } : {}),
     ...(grant.hasStoryboard ? { storyboard: base + STORYBOARD } : {}),
     ...(grant.hasPreview ? { preview: base + PREVIEW } : {}),

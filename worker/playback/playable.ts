@@ -17,6 +17,7 @@ export type Playable = {
   hasStoryboard: boolean;
   hasPreview: boolean;
   hasChapters: boolean;
+  hasProgressive: boolean;
   /** Of the manifests; a session keeps those it began with. */
   manifestRevision: number;
 };
@@ -34,17 +35,18 @@ export async function playableOf(
       hasPoster,
       hasStoryboard = false,
       hasPreview = false,
+      hasProgressive = false,
     } = presentation;
     const maxRung = maxHeight === undefined ? undefined : highestRung(renditions, maxHeight);
     const hasChapters = (presentation.chapters ?? []).length > 0;
-    const has = { isFinished: true, hasPoster, hasStoryboard, hasPreview, hasChapters };
+    const has = { isFinished: true, hasPoster, hasStoryboard, hasPreview, hasChapters, hasProgressive };
     return { outputPrefix, durationSeconds, maxRung, manifestRevision, ...has };
   }
   const growing =
     state === 'playable' ? await growingPlay({ bucket: env.MEDIA, db: env.DB }, id, maxHeight) : undefined;
   if (growing) {
     const has = { hasPoster: false, hasStoryboard: false, hasPreview: false, hasChapters: false };
-    return { ...growing, isFinished: false, manifestRevision: 0, ...has };
+    return { ...growing, isFinished: false, manifestRevision: 0, ...has, hasProgressive: false };
   }
   if (state === 'failed') {
     throw new AppError('video_not_playable', {

@@ -45,6 +45,7 @@ export type PlaySession = {
   hasStoryboard: boolean;
   hasPreview: boolean;
   hasChapters: boolean;
+  hasProgressive: boolean;
   /** Of the manifests it began with. */
   manifestRevision: number;
   /** Why what it plays was given up; null where it was not. */
@@ -52,7 +53,14 @@ export type PlaySession = {
 };
 
 /** What SQLite answers as 0 or 1. */
-type Flag = 'isRevoked' | 'isFinished' | 'hasPoster' | 'hasStoryboard' | 'hasPreview' | 'hasChapters';
+type Flag =
+  | 'isRevoked'
+  | 'isFinished'
+  | 'hasPoster'
+  | 'hasStoryboard'
+  | 'hasPreview'
+  | 'hasChapters'
+  | 'hasProgressive';
 
 type NewSession = {
   id: string;
@@ -144,6 +152,7 @@ export async function sessionOf(
               coalesce(presentation ->> '$.hasPoster', 0) AS hasPoster,
               coalesce(presentation ->> '$.hasStoryboard', 0) AS hasStoryboard,
               coalesce(presentation ->> '$.hasPreview', 0) AS hasPreview,
+              coalesce(presentation ->> '$.hasProgressive', 0) AS hasProgressive,
               coalesce(json_array_length(presentation, '$.chapters'), 0) > 0 AS hasChapters,
               sessions.manifest_revision AS manifestRevision,
               CASE WHEN g.closed_at IS NOT NULL THEN coalesce(j.error_detail, 'It was given up.') END AS failure
@@ -164,6 +173,7 @@ export async function sessionOf(
     hasStoryboard: isFinished && row.hasStoryboard === 1,
     hasPreview: isFinished && row.hasPreview === 1,
     hasChapters: isFinished && row.hasChapters === 1,
+    hasProgressive: isFinished && row.hasProgressive === 1,
   };
 }
 

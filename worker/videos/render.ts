@@ -34,13 +34,19 @@ export function renderVideo(
   };
 }
 
-type Published = Omit<Presentation, 'hasPoster' | 'hasStoryboard' | 'hasPreview'>;
+type Published = Omit<Presentation, 'hasPoster' | 'hasStoryboard' | 'hasPreview' | 'hasProgressive'>;
 type Shown = Published | Pick<Published, 'renditions' | 'audio' | 'subtitles'>;
 
 function presentationOf(row: VideoRow): Shown {
   if (row.presentation === null) return { renditions: [], audio: [] };
   const presentation = Presentation.parse(JSON.parse(row.presentation));
-  const { hasPoster: _, hasStoryboard: __, hasPreview: ___, ...published } = presentation;
+  const {
+    hasPoster: _,
+    hasStoryboard: __,
+    hasPreview: ___,
+    hasProgressive: ____,
+    ...published
+  } = presentation;
   return published;
 }
 

@@ -13,6 +13,7 @@ import { latestJobOf, latestJobsOf } from '../jobs/store.ts';
 import { certificateResponse } from './certificate.ts';
 import { deleteVideo } from './delete.ts';
 import { cursorOf, ListQuery, readCursor } from './list.ts';
+import { publicUrls } from './public-urls.ts';
 import { renderVideo } from './render.ts';
 import { sourceResponse } from './source.ts';
 import { listVideos, noSuchVideo, sourceFilename, updateVideo, type VideoRow, videoOf } from './store.ts';
@@ -35,7 +36,8 @@ export function videoRoutes(): Hono<AppEnv> {
     const [jobs, subtitles] = await Promise.all([latestJobsOf(c.env.DB, ids), subtitlesOf(c.env.DB, ids)]);
     const rendered = (row: VideoRow) => {
       const job = jobs.get(row.id);
-      return renderVideo(row, job && renderJob(job), subtitles.get(row.id), job && plannedVideo(job));
+      const video = renderVideo(row, job && renderJob(job), subtitles.get(row.id), job && plannedVideo(job));
+      return { ...video, ...publicUrls(row, new URL(c.req.url).origin) };
     };
     const list: VideoList = {
       videos: page.map(rendered),
@@ -95,5 +97,6 @@ async function withJob(c: Context<AppEnv>, row: VideoRow): Promise<Video> {
     subtitlesOf(c.env.DB, [row.id]),
   ]);
   const rendered = job ? renderJob(job, await liveProgress(c.env, job, c.var.log)) : undefined;
-  return renderVideo(row, rendered, subtitles.get(row.id), job && plannedVideo(job));
+  const video = renderVideo(row, rendered, subtitles.get(row.id), job && plannedVideo(job));
+  return { ...video, ...publicUrls(row, new URL(c.req.url).origin) };
 }
