@@ -23,26 +23,31 @@ const HeaderValue = z
   .regex(/^[\x20-\x7e]*$/, 'is printable ASCII')
   .refine((value) => unknownField(value) === undefined, 'names an unknown field in braces');
 
-export const DrmVendor = z.strictObject({
-  url: z.string().transform((text, context): string => {
-    try {
-      return checkWebhookUrl(text, { allowLoopback: false }).href;
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      context.addIssue({ code: 'custom', message: error.detail });
-      return z.NEVER;
-    }
-  }),
-  headers: z.record(HeaderName, HeaderValue).default({}),
-  /** Widevine's name for who the content is of; goes into its data in manifests, with the content's id. */
-  provider: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,64}$/)
-    .optional(),
-  /** False where the vendor is told the key by a header: then it need not be found in what players ask. */
-  checksKeyIds: z.boolean().default(true),
-  timeoutSeconds: z.number().min(0.1).max(10).default(10),
-});
+export const DrmVendor = z
+  .strictObject({
+    url: z.string().transform((text, context): string => {
+      try {
+        return checkWebhookUrl(text, { allowLoopback: false }).href;
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        context.addIssue({ code: 'custom', message: error.detail });
+        return z.NEVER;
+      }
+    }),
+    headers: z.record(HeaderName, HeaderValue).default({}),
+    /** Widevine's name for who the content is of; goes into its data in manifests, with the content's id. */
+    provider: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,64}$/)
+      .optional(),
+    /** False where the vendor is told the key by a header: then it need not be found in what players ask. */
+    checksKeyIds: z.boolean().default(true),
+    timeoutSeconds: z.number().min(0.1).max(10).default(10),
+  })
+  .refine(({ checksKeyIds, headers }) => checksKeyIds || Object.values(headers).some(namesContent), {
+    // Or one session would open every video.
+    message: 'checksKeyIds may be false only where a header has {keyId}, {key}, {videoId} or {contentId}',
+  });
 export type DrmVendor = z.infer<typeof DrmVendor>;
 
 /** @throws Error that says what is wrong, and repeats nothing of it: headers hold secrets */
@@ -80,6 +85,10 @@ export function fillHeaders(
 /** Whether a header takes the content key along. */
 export function sendsKey({ headers }: Pick<DrmVendor, 'headers'>): boolean {
   return Object.values(headers).some((value) => value.includes('{key}'));
+}
+
+function namesContent(header: string): boolean {
+  return /\{(?:keyId|key|videoId|contentId)\}/.test(header);
 }
 
 function unknownField(value: string): string | undefined {

@@ -34,6 +34,9 @@ function vendor(
   return JSON.stringify({ url: `${VENDOR_HOST}/widevine`, headers: all, ...more });
 }
 
+/** A vendor that is told by a header what to license. */
+const TRUSTING = { checksKeyIds: false, headers: { 'X-Key-Id': '{keyId}' } };
+
 const withVendors = (manner?: string, more?: Parameters<typeof vendor>[1]) =>
   deployment({
     DRM_WIDEVINE: vendor(manner, more),
@@ -134,7 +137,7 @@ describe('a licence of a vendor', () => {
     expect(await of(WIDEVINE_CERTIFICATE_REQUEST)).toBe('200');
     expect(await of(playReadyChallenge(video.keyId), 'playready')).toBe('200');
     expect(await of(playReadyChallenge(other.keyId), 'playready')).toBe('403 license_key_refused');
-    const trusting = withVendors('license', { checksKeyIds: false });
+    const trusting = withVendors('license', TRUSTING);
     expect(await outcome(await license(trusting, token, widevineChallenge(other.keyId)))).toBe('200');
   });
 
@@ -207,7 +210,7 @@ describe('a licence of a vendor', () => {
   });
 
   it('is asked for with a challenge of 64 KiB at most, and with one', async () => {
-    const on = withVendors('license', { checksKeyIds: false });
+    const on = withVendors('license', TRUSTING);
     const token = tokenOf(await playOf(on, await publishProtected('cenc')));
     const of = async (sizeBytes: number) => outcome(await license(on, token, new Uint8Array(sizeBytes)));
     expect(await of(64 * 1024)).toBe('200');
@@ -276,6 +279,8 @@ describe('the key systems of a deployment', () => {
     ['a private host', { DRM_PLAYREADY: vendor('', { url: 'https://drm.internal/' }) }, /private network/],
     ['an unknown field', { DRM_WIDEVINE: vendor('', { headers: { 'X-A': '{password}' } }) }, /braces/],
     ['a header of ours', { DRM_WIDEVINE: vendor('', { headers: { Host: 'elsewhere' } }) }, /cannot be set/],
+    ['trust in a header', { DRM_WIDEVINE: vendor('', TRUSTING) }, undefined],
+    ['trust in nothing', { DRM_WIDEVINE: vendor('', { checksKeyIds: false }) }, /checksKeyIds/],
     ['two lines', { DRM_WIDEVINE: vendor('', { headers: { 'X-A': 'a\r\nX-B: b' } }) }, /printable/],
     ['a wrong name', { DRM_WIDEVINE: vendor('', { adress: 'x' }) }, /adress/],
     ['ClearKey off', { DRM_CLEARKEY: 'off', DRM_WIDEVINE: vendor() }, undefined],
