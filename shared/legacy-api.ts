@@ -10,7 +10,7 @@ export const LEGACY_STATUS_PATH = '/api/v1/video/processing-status';
 
 export const MAX_FIELD_BYTES = 64 * KIB;
 
-const LegacyType = z.enum(['movie', 'episode'], 'is movie or episode');
+const LegacyType = z.enum(['movie', 'episode'], 'content_type is movie or episode');
 
 const LegacyFields = z.object({
   content_type: LegacyType,
@@ -27,7 +27,7 @@ export function titleIn(fields: ReadonlyMap<string, string>): LegacyTitle {
   const { path, message } = result.error.issues[0]!;
   const name = path.join('.');
   throw new AppError('invalid_request', {
-    detail: fields.has(name) ? `${name}: ${message}.` : `The form has no field ${name}.`,
+    detail: fields.has(name) ? `${message.replace(/^contentId/, name)}.` : `The form has no field ${name}.`,
     extra: { field: name },
   });
 }
