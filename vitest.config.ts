@@ -35,6 +35,8 @@ export default defineConfig(async () => {
               main: './worker/index.ts',
               wrangler: { configPath: './wrangler.toml' },
               miniflare: {
+                // The optional one, bound for the tests of it.
+                r2Buckets: ['PUBLIC'],
                 bindings: {
                   ...TEST_BINDINGS,
                   WEBHOOK_EVENTS: process.env.WEBHOOK_EVENTS ?? '60',
@@ -42,7 +44,7 @@ export default defineConfig(async () => {
                   ATTACKS: process.env.ATTACKS ?? '5000',
                   ATTACKS_SEED: process.env.ATTACKS_SEED ?? '1',
                   PUBLISHES: process.env.PUBLISHES ?? '5',
-                  PLAY_SEGMENT_SECONDS: process.env.PLAY_SEGMENT_SECONDS ?? '60',
+                  PLAY_SEGMENT_SECONDS: process.env.PLAY_SEGMENT_SECONDS ?? '100',
                 },
                 outboundService: answerOutside as never,
               },

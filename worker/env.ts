@@ -22,6 +22,8 @@ import type { TusUpload } from './uploads/tus-upload.ts';
 
 export type Env = {
   MEDIA: R2Bucket;
+  /** Gets copies of public generations, for a CDN of one's own. */
+  PUBLIC?: R2Bucket;
   DB: D1Database;
   TICKETS: Queue;
   PROGRESS_ROOMS: DurableObjectNamespace<ProgressRoom>;

@@ -6,6 +6,7 @@ import { pruneKeys } from './http/idempotency-store.ts';
 import { sweep } from './jobs/sweeper.ts';
 import { pruneDevices } from './playback/device-store.ts';
 import { countViews } from './playback/popularity.ts';
+import { syncPublicBucket } from './playback/public-copies.ts';
 import { pruneSessions } from './playback/store.ts';
 import { expireUploads } from './uploads/expire.ts';
 import { pruneUploadDays } from './uploads/quota.ts';
@@ -26,6 +27,7 @@ export default {
     const log = createLog({ cron: crypto.randomUUID() });
     const chores = [
       ...[sweep(env, log), expireUploads(env, log), purgeDeleted(env, log), sweepWebhooks(env, log)],
+      syncPublicBucket(env, log),
       ...[
         pruneKeys(env.DB),
         pruneUploadDays(env.DB),

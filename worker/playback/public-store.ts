@@ -19,6 +19,10 @@ export type PublicGeneration = {
 /** A video that everybody may watch. What is protected is nobody's without a token, whatever it says of itself. */
 const IS_PUBLIC = `v.visibility = 'public' AND v.protection = 'none' AND v.state <> 'deleting'`;
 
+const IS_CLEAR = `NOT EXISTS (SELECT 1 FROM content_keys c WHERE c.job_id = kept.job_id)
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = kept.job_id
+                  AND coalesce(j.options ->> '$.protection', 'none') <> 'none')`;
+
 /** Ours first: a client's own id may look like one of them. */
 const VIDEO_AT = `coalesce((SELECT id FROM videos WHERE id = ?2 AND kind = ?1),
   (SELECT video_id FROM contents WHERE kind = ?1 AND content_id = ?2))`;
@@ -77,7 +81,23 @@ const GENERATIONS_AT = `
     JOIN stale_generations k ON k.job_id = j.id AND k.part = 'ladder'
     WHERE j.state = 'succeeded'
   )
-  SELECT prefix, regions FROM kept
-  WHERE NOT EXISTS (SELECT 1 FROM content_keys c WHERE c.job_id = kept.job_id)
-    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = kept.job_id
-                    AND coalesce(j.options ->> '$.protection', 'none') <> 'none')`;
+  SELECT prefix, regions FROM kept WHERE ${IS_CLEAR}`;
+
+/** Generations of a video that may lie where nobody is asked who they are: published or kept, and for every country. */
+export async function publicPrefixesOf(db: D1Database, videoId: string): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `WITH shown AS (SELECT v.* FROM videos v WHERE v.id = ? AND v.regions = '[]' AND ${IS_PUBLIC}),
+       kept AS (
+         SELECT output_prefix AS prefix, published_job AS job_id FROM shown WHERE output_prefix IS NOT NULL
+         UNION ALL
+         SELECT j.output_prefix, j.id FROM shown s JOIN jobs j ON j.video_id = s.id
+         JOIN stale_generations k ON k.job_id = j.id AND k.part = 'ladder'
+         WHERE j.state = 'succeeded'
+       )
+       SELECT prefix FROM kept WHERE ${IS_CLEAR}`,
+    )
+    .bind(videoId)
+    .all<{ prefix: string }>();
+  return results.map(({ prefix }) => prefix);
+}
