@@ -4,6 +4,7 @@ import { benchAttacks } from './attacks.ts';
 import { benchCorpus } from './corpus.ts';
 import { benchEncode } from './encode.ts';
 import { benchFirstFrame } from './first-frame.ts';
+import { benchLongPlay } from './long-play.ts';
 import { benchMemory } from './memory.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
@@ -13,6 +14,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   corpus: benchCorpus,
   encode: benchEncode,
   'first-frame': benchFirstFrame,
+  'long-play': benchLongPlay,
   memory: benchMemory,
   scale: benchScale,
   start: benchStart,

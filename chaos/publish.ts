@@ -13,7 +13,7 @@ export async function runPublishChaos(publications: number): Promise<PublishRepo
     '--silent=false',
     'test/worker/publish-under-load.test.ts',
   ];
-  const child = spawn('npx', [...args, `--testTimeout=${publications * 20_000}`], {
+  const child = spawn('npx', args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PUBLISHES: String(publications), NO_COLOR: '1' },
   });

@@ -21,9 +21,9 @@ export type PreparedGeneration = {
 };
 
 const TIMESCALE = 1000;
-const HEIGHTS = [240, 720];
 
 export type GenerationShape = {
+  heights: number[];
   segments: number;
   segmentSeconds: number;
   /** Of each video segment; a segment of sound has a tenth. */
@@ -67,7 +67,7 @@ export async function sha256Of(bytes: BufferSource): Promise<string> {
 }
 
 function tracksOf(shape: GenerationShape): ManifestTracks {
-  const video = HEIGHTS.map((height): VideoTrack => {
+  const video = shape.heights.map((height): VideoTrack => {
     const track = timelineOf(videoStem(`${height}p`), 'avc1.64001f', shape, shape.segmentBytes);
     return { ...track, name: `${height}p`, width: height * 2, height, fps: { num: 25, den: 1 } };
   });

@@ -18,6 +18,7 @@ const PUBLISHES = Number(env.PUBLISHES);
 /** The public place is looked up every 5 seconds: each time it is published anew, that long has passed. */
 const PLACE_AGE_MS = 6 * SECOND_MS;
 const ROUNDS_PER_PUBLISH = 2;
+const TIMEOUT_MS = (30 + 4 * PUBLISHES) * SECOND_MS;
 
 beforeEach(async () => {
   await clearTasks();
@@ -31,59 +32,64 @@ afterEach(() => {
 type Walk = { generation: string; objects: number };
 type Walker = { kind: 'session' | 'public'; walks: Walk[] };
 
-test('whoever watches while a video is published again gets one generation, whole', async () => {
-  const first = await newJob({ contentId: crypto.randomUUID() });
-  const contentId = await makePublic(first);
-  const generations = new Map<string, PreparedGeneration>();
-  const publish = async (job: TestJob) => {
-    // Every generation has another length: lists of one with segments of another would not go unnoticed.
-    const shape = { segments: 3 + (generations.size % 3), segmentSeconds: 6, segmentBytes: 2000 };
-    const prepared = await prepareGeneration(job.jobId, shape);
-    generations.set(job.jobId, prepared);
-    await storeGeneration(env.MEDIA, generationPrefix('movie', job.videoId, job.jobId), prepared);
-    await runJob(job);
-  };
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
-  await publish(first);
+test(
+  'whoever watches while a video is published again gets one generation, whole',
+  async () => {
+    const first = await newJob({ contentId: crypto.randomUUID() });
+    const contentId = await makePublic(first);
+    const generations = new Map<string, PreparedGeneration>();
+    const publish = async (job: TestJob) => {
+      // Every generation has another length: lists of one with segments of another would not go unnoticed.
+      const segments = 3 + (generations.size % 3);
+      const shape = { heights: [240, 720], segments, segmentSeconds: 6, segmentBytes: 2000 };
+      const prepared = await prepareGeneration(job.jobId, shape);
+      generations.set(job.jobId, prepared);
+      await storeGeneration(env.MEDIA, generationPrefix('movie', job.videoId, job.jobId), prepared);
+      await runJob(job);
+    };
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    await publish(first);
 
-  let isOver = false;
-  const walkers = (['session', 'session', 'public', 'public'] as const).map(
-    (kind): Walker => ({ kind, walks: [] }),
-  );
-  const walking = walkers.map(async (walker) => {
-    while (!isOver) {
-      const master =
-        walker.kind === 'session'
-          ? await sessionOf(first)
-          : `${ORIGIN}/hls/movies/${contentId}/${MASTER_PLAYLIST}`;
-      walker.walks.push(await walk(master, generations));
+    let isOver = false;
+    const walkers = (['session', 'session', 'public', 'public'] as const).map(
+      (kind): Walker => ({ kind, walks: [] }),
+    );
+    const walking = walkers.map(async (walker) => {
+      while (!isOver) {
+        const master =
+          walker.kind === 'session'
+            ? await sessionOf(first)
+            : `${ORIGIN}/hls/movies/${contentId}/${MASTER_PLAYLIST}`;
+        walker.walks.push(await walk(master, generations));
+      }
+    });
+    const walked = Promise.all(walking);
+    for (let count = 0; count < PUBLISHES; count++) {
+      const before = walkers.map(({ walks }) => walks.length);
+      await publish(await addJob(first.videoId, first.ownerId));
+      vi.setSystemTime(Date.now() + PLACE_AGE_MS);
+      const haveAllWalked = () =>
+        walkers.every(({ walks }, index) => walks.length >= before[index]! + ROUNDS_PER_PUBLISH);
+      while (!haveAllWalked()) await Promise.race([walked, new Promise((resolve) => setTimeout(resolve, 5))]);
     }
-  });
-  const walked = Promise.all(walking);
-  for (let count = 0; count < PUBLISHES; count++) {
-    const before = walkers.map(({ walks }) => walks.length);
-    await publish(await addJob(first.videoId, first.ownerId));
-    vi.setSystemTime(Date.now() + PLACE_AGE_MS);
-    const haveAllWalked = () =>
-      walkers.every(({ walks }, index) => walks.length >= before[index]! + ROUNDS_PER_PUBLISH);
-    while (!haveAllWalked()) await Promise.race([walked, new Promise((resolve) => setTimeout(resolve, 5))]);
-  }
-  isOver = true;
-  await walked;
+    isOver = true;
+    await walked;
 
-  for (const { kind, walks } of walkers) {
-    // A walk that began before a publication ends on what it began with; the next ones are on the new generation.
-    expect(new Set(walks.map(({ generation }) => generation)).size, kind).toBeGreaterThanOrEqual(PUBLISHES);
-  }
-  const [[lastName, last]] = [...generations].slice(-1) as [[string, PreparedGeneration]];
-  expect(await certificateOf(first)).toEqual({
-    ...{ version: 1, jobId: lastName, objects: Object.fromEntries(last.sha256) },
-  });
-  const all = walkers.flatMap(({ walks }) => walks);
-  console.log(
-    `${PUBLISHES} publications, ${all.length} walks, ${all.reduce((sum, { objects }) => sum + objects, 0)} objects read`,
-  );
-});
+    for (const { kind, walks } of walkers) {
+      // A walk that began before a publication ends on what it began with; the next ones are on the new generation.
+      expect(new Set(walks.map(({ generation }) => generation)).size, kind).toBeGreaterThanOrEqual(PUBLISHES);
+    }
+    const [[lastName, last]] = [...generations].slice(-1) as [[string, PreparedGeneration]];
+    expect(await certificateOf(first)).toEqual({
+      ...{ version: 1, jobId: lastName, objects: Object.fromEntries(last.sha256) },
+    });
+    const all = walkers.flatMap(({ walks }) => walks);
+    console.log(
+      `${PUBLISHES} publications, ${all.length} walks, ${all.reduce((sum, { objects }) => sum + objects, 0)} objects read`,
+    );
+  },
+  TIMEOUT_MS,
+);
 
 /** From the master over every list to every segment. @throws Error at the first answer that is not the generation's */
 async function walk(masterUrl: string, generations: ReadonlyMap<string, PreparedGeneration>): Promise<Walk> {
