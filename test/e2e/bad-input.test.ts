@@ -2,7 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../shared/log.ts';
+import { parseIngestEnv } from '../../transcoder/ingest/env.ts';
+import { startIngest } from '../../transcoder/ingest/server.ts';
 import { type Api, apiAt, type Json, jobEnd } from '../support/api.ts';
+import { legacyContract } from '../support/legacy-contract.ts';
 import { CORPUS, makeClip, makeFolder } from '../support/media.ts';
 import { startStack } from '../support/stack.ts';
 
@@ -11,14 +15,17 @@ import { startStack } from '../support/stack.ts';
 let stack: Awaited<ReturnType<typeof startStack>>;
 let api: Api;
 let folder: string;
+let ingest: Awaited<ReturnType<typeof startIngest>>;
 
 beforeAll(async () => {
   folder = await makeFolder('bad');
   stack = await startStack({ transcoders: 1 });
   api = apiAt(stack.url, await stack.token('uploader'));
+  ingest = await startIngest(parseIngestEnv({ REELAY_URL: stack.url, INGEST_PORT: '0' }), createLog());
 });
 
 afterAll(async () => {
+  await ingest?.[Symbol.asyncDispose]();
   await stack?.stop();
 });
 
@@ -67,6 +74,19 @@ describe('a file that is no video', () => {
     expect(ending).toMatchObject({ outcome: 'refused', code: 'media_truncated' });
     expect(ending.detail).toMatch(/\.$/);
   });
+});
+
+legacyContract('the ingest mode', async () => {
+  const token = await stack.token('uploader', crypto.randomUUID());
+  return {
+    request: (method, path, { body, headers } = {}) =>
+      fetch(`http://127.0.0.1:${ingest.port}${path}`, {
+        method,
+        headers: { Authorization: `Bearer ${token}`, ...headers },
+        ...(body && { body }),
+      }),
+    api: (path) => apiAt(stack.url, token).request(path),
+  };
 });
 
 describe.skipIf(!CORPUS)('every hostile file of the corpus', () => {
