@@ -21,6 +21,8 @@ declare module 'mpd-parser' {
   type Playlist = {
     attributes: Record<string, unknown> & { NAME: string; BANDWIDTH: number; CODECS: string };
     endList: boolean;
+    /** By key system. */
+    contentProtection?: Record<string, { pssh?: Uint8Array }>;
     segments: { resolvedUri: string; duration: number; number: number; map: { resolvedUri: string } }[];
   };
   export function parse(

@@ -2,6 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as HLS from 'hls-parser';
+import { parse as parseMpd } from 'mpd-parser';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dashManifest } from '../../shared/dash.ts';
 import { withLicenses } from '../../shared/dash-protection.ts';
@@ -10,7 +12,7 @@ import type { ManifestTracks } from '../../shared/manifest-tracks.ts';
 import { protectedPlaylist } from '../../shared/protection-playlists.ts';
 import type { OfferedSystem } from '../../shared/protection-systems.ts';
 import { bytesOfField, protobuf, protobufFields } from '../../shared/protobuf.ts';
-import { playReadyKeyId, widevinePssh } from '../../shared/pssh.ts';
+import { playReadyKeyId, playReadyPssh, widevinePssh } from '../../shared/pssh.ts';
 import { fromHex, toHex } from '../../shared/sign.ts';
 import { makeClip } from '../support/media.ts';
 import { systemManifests } from '../support/packager.ts';
@@ -138,6 +140,33 @@ describe('the MPD of a token', () => {
     const { protection: _, ...clear } = TRACKS;
     const mpd = dashManifest(clear);
     expect(withLicenses(mpd, { systems: [WIDEVINE], root: ROOT, contentId: 'v1' })).toBe(mpd);
+  });
+});
+
+describe('parsers nobody here wrote', () => {
+  it('find the boxes of both systems in the MPD', () => {
+    const { playlists } = parseMpd(mpdFor(WIDEVINE, PLAYREADY), { manifestUri: 'https://reelay.test/m.mpd' });
+    for (const { contentProtection } of playlists) {
+      expect(toHex(contentProtection!['com.widevine.alpha']!.pssh!)).toBe(
+        toHex(widevinePssh({ keyIds: [KEY_ID] })),
+      );
+      expect(toHex(contentProtection!['com.microsoft.playready']!.pssh!)).toBe(toHex(playReadyPssh(KEY_ID)));
+    }
+    expect(playlists).toHaveLength(2);
+  });
+
+  it('find the keys of both systems in the playlists', () => {
+    const master = HLS.parse(playlistFor('master.m3u8', WIDEVINE, PLAYREADY)!) as HLS.types.MasterPlaylist;
+    const media = HLS.parse(playlistFor('stream_720p.m3u8', WIDEVINE)!) as HLS.types.MediaPlaylist;
+    expect(master.sessionKeyList.map(({ method, format }) => [method, format])).toEqual([
+      ['SAMPLE-AES-CTR', 'urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'],
+      ['SAMPLE-AES-CTR', 'com.microsoft.playready'],
+    ]);
+    for (const { key, map } of media.segments) {
+      expect(key?.uri).toBe(master.sessionKeyList[0]!.uri);
+      expect(map?.uri).toBe('stream_720p_init.mp4');
+    }
+    expect(media.segments).toHaveLength(3);
   });
 });
 

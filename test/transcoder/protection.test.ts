@@ -5,8 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ManifestTracks } from '../../shared/manifest-tracks.ts';
 import { initName, playlistName, segmentName } from '../../shared/object-keys.ts';
 import type { PlanOptions } from '../../shared/plan.ts';
+import { protectedPlaylist } from '../../shared/protection-playlists.ts';
 import { boxesIn } from '../../transcoder/isobmff/boxes.ts';
 import { decryptInit } from '../../transcoder/isobmff/cenc-init.ts';
 import { readSecrets } from '../../transcoder/isobmff/cenc-segment.ts';
@@ -87,6 +89,27 @@ describe('Common Encryption', () => {
     expect(cenc.presentation.protection).toBe('cenc');
     expect(countsOf(cenc)).toMatchObject({ 'content-protection': 2, 'frames-total': 1 });
     expect(countsOf(cenc)).not.toHaveProperty('variants-complete');
+  });
+});
+
+describe('Common Encryption with a vendor', () => {
+  it('has HLS too, whose lists name the very files that are stored, for all of their time', () => {
+    const tracks = ManifestTracks.parse(JSON.parse(cenc.text('tracks.json')));
+    const offer = { systems: [{ keySystem: 'com.widevine.alpha' as const }], contentId: 'v1' };
+    const listOf = (name: string) => protectedPlaylist(tracks, name, offer)!;
+    const variants = listOf('master.m3u8').match(/^[^#\n]+\.m3u8$|URI="[^"]+\.m3u8"/gm)!;
+    expect(variants.map((line) => line.replace(/^URI="|"$/g, '')).sort()).toEqual(
+      STEMS.map(playlistName).sort(),
+    );
+    for (const stem of STEMS) {
+      const list = listOf(playlistName(stem));
+      const named = list.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+      expect(named).toEqual(segmentsOf(cenc, stem));
+      expect(list).toContain(`#EXT-X-MAP:URI="${initName(stem)}"`);
+      expect(list).toContain(`KEYID=0x${contentKeyOf(0).keyId}`);
+      const seconds = [...list.matchAll(/#EXTINF:([\d.]+)/g)].reduce((sum, [, one]) => sum + Number(one), 0);
+      expect(seconds).toBeCloseTo(5, 1);
+    }
   });
 });
 
