@@ -64,15 +64,21 @@ test(
       }
     });
     const walked = Promise.all(walking);
-    for (let count = 0; count < PUBLISHES; count++) {
-      const before = walkers.map(({ walks }) => walks.length);
-      await publish(await addJob(first.videoId, first.ownerId));
-      vi.setSystemTime(Date.now() + PLACE_AGE_MS);
-      const haveAllWalked = () =>
-        walkers.every(({ walks }, index) => walks.length >= before[index]! + ROUNDS_PER_PUBLISH);
-      while (!haveAllWalked()) await Promise.race([walked, new Promise((resolve) => setTimeout(resolve, 5))]);
+    try {
+      for (let count = 0; count < PUBLISHES; count++) {
+        const before = walkers.map(({ walks }) => walks.length);
+        await publish(await addJob(first.videoId, first.ownerId));
+        vi.setSystemTime(Date.now() + PLACE_AGE_MS);
+        const haveAllWalked = () =>
+          walkers.every(({ walks }, index) => walks.length >= before[index]! + ROUNDS_PER_PUBLISH);
+        while (!haveAllWalked())
+          await Promise.race([walked, new Promise((resolve) => setTimeout(resolve, 5))]);
+      }
+    } finally {
+      // Whoever still walks ends: a request may not outlive its test.
+      isOver = true;
+      await Promise.allSettled(walking);
     }
-    isOver = true;
     await walked;
 
     for (const { kind, walks } of walkers) {
