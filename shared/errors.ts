@@ -105,6 +105,7 @@ export const ERRORS = {
 
   // Videos and jobs
   video_not_playable: { status: 409, title: 'The video cannot be played yet', retry: 'later' },
+  region_unknown: { status: 400, title: 'There is no such region', retry: 'never' },
   video_busy: { status: 409, title: 'The video is in the wrong state for that', retry: 'never' },
   job_not_finished: { status: 409, title: 'The job has not finished', retry: 'later' },
   job_finished: { status: 409, title: 'The job has already finished', retry: 'never' },

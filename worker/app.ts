@@ -18,6 +18,7 @@ import { deviceRoutes } from './playback/device-routes.ts';
 import { licenseRoutes } from './playback/license-routes.ts';
 import { mediaRoutes } from './playback/media-routes.ts';
 import { playRoutes } from './playback/play-routes.ts';
+import { prewarmRoutes } from './playback/prewarm-routes.ts';
 import { publicRoutes } from './playback/public-routes.ts';
 import { watchRoutes } from './playback/watch-routes.ts';
 import { preflightRoutes } from './preflight/routes.ts';
@@ -50,6 +51,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', subtitleRoutes());
   app.route('/', jobRoutes());
   app.route('/', playRoutes());
+  app.route('/', prewarmRoutes());
   app.route('/', deviceRoutes());
   app.route('/', watchRoutes());
   app.route('/', licenseRoutes());

@@ -18,6 +18,7 @@ import { type DrmVendor, parseDrmVendor } from '../shared/protection-vendors.ts'
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import { isWebhookSecret } from '../shared/standard-webhooks.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
+import type { PrewarmRegion } from './playback/prewarm-region.ts';
 import type { TusUpload } from './uploads/tus-upload.ts';
 
 export type Env = {
@@ -28,6 +29,7 @@ export type Env = {
   TICKETS: Queue;
   PROGRESS_ROOMS: DurableObjectNamespace<ProgressRoom>;
   TUS_UPLOADS: DurableObjectNamespace<TusUpload>;
+  PREWARM_REGIONS: DurableObjectNamespace<PrewarmRegion>;
   TRANSCODERS?: DurableObjectNamespace;
   ASSETS: Fetcher;
   CREATE_LIMIT: RateLimit;

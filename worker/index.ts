@@ -16,6 +16,7 @@ import { pruneDeliveries } from './webhooks/delivery-store.ts';
 
 export { ProgressRoom } from './jobs/progress-room.ts';
 export { Transcoder } from './jobs/transcoder-container.ts';
+export { PrewarmRegion } from './playback/prewarm-region.ts';
 export { TusUpload } from './uploads/tus-upload.ts';
 
 const app = createApp();

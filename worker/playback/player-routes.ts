@@ -32,8 +32,10 @@ export function playerRoutes(
   app.use(pattern, async (c, next) => {
     await next();
     // Errors too: a player told nothing but "network error" cannot do the right thing.
-    for (const [name, value] of Object.entries(PLAYER_HEADERS)) c.header(name, value);
-    if (c.res.status >= 400) c.header('Cache-Control', 'no-store');
+    // Straight into the answer: `c.header` would make a new one for each, with a stream in place of its bytes.
+    const { headers, status } = c.res;
+    for (const [name, value] of Object.entries(PLAYER_HEADERS)) headers.set(name, value);
+    if (status >= 400) headers.set('Cache-Control', 'no-store');
   });
   app.options(pattern, (c) => c.body(null, 204, PREFLIGHT_HEADERS));
   app.get(pattern, answer); // HEAD as well: Hono routes it here and drops the body
