@@ -9,7 +9,8 @@ import type { UploadState } from '../../shared/states.ts';
 import type { ApiClient, Body } from '../cli/api-client.ts';
 import { type RetryPolicy, withRetries } from '../cli/retry.ts';
 
-/** The client at the other end of the form is waiting. */
+/** An API that cannot be reached should show in seconds; bytes under way are worth a minute. */
+const OPENING: RetryPolicy = { attempts: 5, patienceMs: 0, firstDelayMs: 300, maxDelayMs: 5000 };
 const RELAYING: RetryPolicy = { attempts: 5, patienceMs: 60_000, firstDelayMs: 300, maxDelayMs: 5000 };
 const CLEARING: RetryPolicy = { attempts: 3, patienceMs: 0, firstDelayMs: 300, maxDelayMs: 1000 };
 
@@ -40,7 +41,9 @@ export class FormRelay implements FormTarget {
     const input = { ...file, method: 'multipart' as const, video: { ...title } };
     for (let attempt = 1; attempt <= MAX_ATTEMPTS_PER_KEY; attempt += 1) {
       const key = this.#key === undefined ? undefined : derivedKey(this.#key, attempt);
-      const created = await this.#tried(() => this.#client.createUpload(input, key));
+      // Of all tries of this request, should an answer get lost.
+      const requestKey = key ?? crypto.randomUUID();
+      const created = await this.#tried(() => this.#client.createUpload(input, requestKey), OPENING);
       const state = key === undefined ? 'created' : await this.#stateOf(created.uploadId);
       // An earlier form with this key failed, and its upload with it.
       if (['aborted', 'expired', 'rejected'].includes(state)) continue;
@@ -78,8 +81,8 @@ export class FormRelay implements FormTarget {
     }
   }
 
-  #tried<T>(call: () => Promise<T>): Promise<T> {
-    return withRetries(call, { policy: RELAYING, signal: this.#signal });
+  #tried<T>(call: () => Promise<T>, policy = RELAYING): Promise<T> {
+    return withRetries(call, { policy, signal: this.#signal });
   }
 
   async #stateOf(uploadId: string): Promise<UploadState> {
