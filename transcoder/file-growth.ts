@@ -1,9 +1,12 @@
 // Waiting for a file that another process is writing, without asking the disk all the time: the kernel tells of
 // writes, and a look now and then covers what it may not tell.
 import { type FSWatcher, watch } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Between two looks at a file whose writes the kernel tells of. */
 const WATCHED_LOOK_MS = 1000;
+/** What is written comes in bursts of small writes; one look after the burst is worth as much as one for each. */
+const BURST_MS = 20;
 
 export class FileGrowth implements Disposable {
   #watcher: FSWatcher | undefined;
@@ -41,6 +44,7 @@ export class FileGrowth implements Disposable {
     await promise;
     this.#wake = undefined;
     clearTimeout(timer);
+    if (this.#hasNews) await delay(BURST_MS);
   }
 
   [Symbol.dispose](): void {

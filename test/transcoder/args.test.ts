@@ -92,7 +92,7 @@ describe('a chunk', () => {
       expect(optionOf(options, '-g')).toBe('60');
       expect(optionOf(options, '-video_track_timescale')).toBe('30000');
       expect(optionOf(options, '-map_metadata')).toBe('-1');
-      expect(optionOf(options, '-threads')).toBe('3');
+      expect(optionOf(options, '-threads')).toBe('2');
     }
     expect(lists.map((options) => optionOf(options, '-crf'))).toEqual(['20', '21', '21', '21']);
     expect(lists.map((options) => optionOf(options, '-maxrate'))).toEqual([
@@ -101,6 +101,17 @@ describe('a chunk', () => {
       '1400000',
       '2800000',
     ]);
+  });
+
+  test('gives the encoders side by side no more threads than the largest of them needs', () => {
+    const threadsOf = (of: Plan, threads: number) =>
+      chunkCommand(of, { ...INPUT, threads }, { firstFrame: 0, endFrame: 60 }, () => 'x').outputs.map(
+        ({ options }) => optionOf(options, '-threads'),
+      );
+    const one = plan();
+    expect(threadsOf(one, 2)).toEqual(['1', '1', '1', '1']);
+    expect(threadsOf(one, 8)).toEqual(['4', '4', '4', '4']);
+    expect(threadsOf({ ...one, renditions: one.renditions.slice(0, 1) }, 2)).toEqual(['2']);
   });
 
   test('seeks a second before its first frame where the source has an index', () => {

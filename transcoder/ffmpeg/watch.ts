@@ -1,5 +1,6 @@
 // Looks at a running ffmpeg a few times a second: progress, CPU time, memory, and whether it has had its time.
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { KIB, MIB } from '../../shared/limits.ts';
 import { type FfmpegProgress, readProgress } from './progress.ts';
 import type { RunLimits } from './sandbox.ts';
@@ -31,6 +32,7 @@ export function watchProcess(options: {
   onBreach: (breach: Breach) => void;
 }): Watch {
   const { limits, stallSeconds = STALL_SECONDS } = options;
+  const usageOfProcess = new ProcessUsage(options.pid);
   let progressFile: FileHandle | undefined;
   let latest: FfmpegProgress | undefined;
   // Paused time counts for nothing: it is the reader who is slow then, not ffmpeg.
@@ -43,7 +45,7 @@ export function watchProcess(options: {
     if (!watch.isPaused) activeMs += nowMs - lookedAtMs;
     lookedAtMs = nowMs;
 
-    const usage = await processUsage(options.pid);
+    const usage = usageOfProcess.read();
     if (usage) watch.cpuSeconds = usage.cpuSeconds;
 
     progressFile ??= await open(options.progressPath).catch(() => undefined); // not there before ffmpeg opens it
@@ -78,6 +80,7 @@ export function watchProcess(options: {
     async stop() {
       clearInterval(timer);
       await current.catch(() => undefined);
+      usageOfProcess.close();
       // The last block comes right before the end, seldom in time for a look.
       const last = progressFile ? await readProgress(progressFile) : await readOnce(options.progressPath);
       if (last && last.frames !== latest?.frames) options.onProgress?.(last);
@@ -115,16 +118,41 @@ async function readOnce(path: string): Promise<FfmpegProgress | undefined> {
   }
 }
 
-async function processUsage(pid: number): Promise<{ cpuSeconds: number; residentBytes: number } | undefined> {
-  const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'latin1').catch(() => undefined);
-  const [stat, status] = await Promise.all([read('stat'), read('status')]);
-  if (stat === undefined || status === undefined) return undefined; // ended, or not Linux
-  // proc(5): the command in parentheses may hold spaces, so fields are counted after the last `)`.
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const ticks = (fields[11] ?? 0) + (fields[12] ?? 0);
-  const residentKib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
-  return { cpuSeconds: ticks / CLOCK_TICKS_PER_SECOND, residentBytes: residentKib * KIB };
+/** Reads of procfs never wait for a disk, so the quickest way to read them is the synchronous one, by a file kept open. */
+class ProcessUsage {
+  readonly #pid: number;
+  readonly #bytes = Buffer.alloc(4 * KIB);
+  readonly #descriptors = new Map<string, number>();
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  /** Undefined where the process has ended, and where there is no /proc. */
+  read(): { cpuSeconds: number; residentBytes: number } | undefined {
+    try {
+      const stat = this.#text('stat');
+      // proc(5): the command in parentheses may hold spaces, so fields are counted after the last `)`.
+      const fields = stat
+        .slice(stat.lastIndexOf(')') + 2)
+        .split(' ')
+        .map(Number);
+      const ticks = (fields[11] ?? 0) + (fields[12] ?? 0);
+      const residentKib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(this.#text('status'))?.[1] ?? 0);
+      return { cpuSeconds: ticks / CLOCK_TICKS_PER_SECOND, residentBytes: residentKib * KIB };
+    } catch {
+      return undefined;
+    }
+  }
+
+  close(): void {
+    for (const descriptor of this.#descriptors.values()) closeSync(descriptor);
+    this.#descriptors.clear();
+  }
+
+  #text(name: string): string {
+    const descriptor = this.#descriptors.get(name) ?? openSync(`/proc/${this.#pid}/${name}`, 'r');
+    this.#descriptors.set(name, descriptor);
+    return this.#bytes.toString('latin1', 0, readSync(descriptor, this.#bytes, 0, this.#bytes.length, 0));
+  }
 }
