@@ -127,13 +127,13 @@ const START = {
     const player = new shaka.Player();
     window.failures = [];
     player.addEventListener('error', (event) => window.failures.push('shaka ' + event.detail.code));
-    player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 8 } });
+    // Where picture and sound (stereo to 5.1) change at once, Shaka 5.2 takes up an init segment whose prefetch it has
+    // itself aborted, in a loop without a request or an append: (video:3) fetchAndAppend_, fetching init segment,
+    // reused prefetched init segment. Either change alone plays, and both without prefetching.
+    player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 8, segmentPrefetchLimit: 0 } });
     await player.attach(video);
     await player.load(url);
-    // Pictures are what is switched here; the sound stays stereo.
-    const tracks = () => player.getVariantTracks()
-      .filter(({ channelsCount }) => (channelsCount ?? 2) <= 2)
-      .sort((a, b) => a.bandwidth - b.bandwidth);
+    const tracks = () => player.getVariantTracks().sort((a, b) => a.bandwidth - b.bandwidth);
     player.selectVariantTrack(tracks()[0], true);
     window.setTop = () => player.selectVariantTrack(tracks().at(-1), true);
     await video.play();
