@@ -14,14 +14,17 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY shared ./shared
 COPY transcoder ./transcoder
 
-# The health port is asked from outside the container; everything else the process serves is loopback only.
+# The health port is asked from outside the container; everything else the transcoder serves is loopback only. With
+# the argument `ingest` the image takes in large forms instead (docs/legacy.md), at the ingest port.
 ENV NODE_ENV=production \
     HEALTH_HOST=0.0.0.0 \
     HEALTH_PORT=8080 \
+    INGEST_HOST=0.0.0.0 \
+    INGEST_PORT=8081 \
     SCRATCH_DIR=/tmp/reelay
 USER node
-EXPOSE 8080
+EXPOSE 8080 8081
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.HEALTH_PORT + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const { HEALTH_PORT, INGEST_PORT } = process.env; Promise.any([HEALTH_PORT, INGEST_PORT].map((port) => fetch('http://127.0.0.1:' + port + '/healthz'))).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # node is PID 1 and handles SIGTERM itself: it gives its tasks back before it ends.
-CMD ["node", "transcoder/main.ts"]
+ENTRYPOINT ["node", "transcoder/main.ts"]

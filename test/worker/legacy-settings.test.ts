@@ -1,70 +1,25 @@
 // The older API's rules that only the Worker knows: limits, quotas, owners, settings, and where MP4s lie.
-import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test';
+import { createExecutionContext, env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { MIB } from '../../shared/limits.ts';
 import { generationPrefix } from '../../shared/object-keys.ts';
-import { createApp } from '../../worker/app.ts';
 import { usageOf } from '../../worker/uploads/quota.ts';
-import { clipBytes, type Form, formOf, freshId, text, uploadForm } from '../support/legacy-form.ts';
-import { codeOf, ORIGIN, signJwt } from './api-client.ts';
+import { clipBytes, freshId, text, uploadForm } from '../support/legacy-form.ts';
+import { codeOf, ORIGIN } from './api-client.ts';
 import { type Api, apiUnder } from './api-under.ts';
+import {
+  app,
+  CLIP,
+  CONVERT,
+  convert,
+  jobIdOf,
+  originOf,
+  PART_BYTES,
+  rowsOf,
+  STATUS,
+  send,
+  stream,
+} from './legacy-steps.ts';
 import { PRESENTATION } from './playback-fixtures.ts';
-
-const UPLOAD = '/api/v1/video/upload-hls-video';
-const CONVERT = '/api/v1/video/convert-existing-video';
-const STATUS = '/api/v1/video/processing-status';
-const CLIP = clipBytes(50_000);
-const PART_BYTES = 8 * MIB;
-const app = createApp();
-
-const send = (api: Api, form: Form, headers: Record<string, string> = {}) =>
-  api.ask('POST', UPLOAD, { body: form.body, headers: { ...form.headers, ...headers } });
-
-/** A form that comes in pieces and does not tell its length. */
-async function stream(api: Api, { headers }: Form, pieces: (Uint8Array | Error)[]): Promise<Response> {
-  const context = createExecutionContext();
-  const token = await signJwt({ ownerId: api.ownerId, role: 'uploader' });
-  const body = new ReadableStream({
-    pull(controller) {
-      const piece = pieces.shift();
-      if (piece === undefined) controller.close();
-      else if (piece instanceof Error) controller.error(piece);
-      else controller.enqueue(piece);
-    },
-  });
-  const init = { method: 'POST', headers: { ...headers, Authorization: `Bearer ${token}` }, body };
-  const answer = await app.request(ORIGIN + UPLOAD, init as never, api.settings, context as never);
-  await waitOnExecutionContext(context);
-  return answer;
-}
-
-async function jobIdOf(answer: Response): Promise<string> {
-  const json = (await answer.json()) as { job_id: string };
-  expect(answer.status, JSON.stringify(json)).toBe(200);
-  return json.job_id;
-}
-
-async function rowsOf(ownerId: string): Promise<{ state: string; size_bytes: number; object_key: string }[]> {
-  const sql = 'SELECT state, size_bytes, object_key FROM uploads WHERE owner_id = ?';
-  return (await env.DB.prepare(sql).bind(ownerId).all()).results as never;
-}
-
-function convert(
-  api: Api,
-  type: string,
-  id: string,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  const form = formOf([
-    { name: 'content_type', value: type },
-    { name: 'content_id', value: id },
-  ]);
-  return api.ask('POST', CONVERT, { body: form.body, headers: { ...form.headers, ...headers } });
-}
-
-async function originOf(jobId: string): Promise<{ bucket_key: string | null; url: string | null } | null> {
-  return env.DB.prepare('SELECT bucket_key, url FROM imports WHERE job_id = ?').bind(jobId).first();
-}
 
 describe('a form that is too large for the edge', () => {
   it('is refused by what it says of itself, naming both ways out', async () => {
@@ -89,6 +44,25 @@ describe('a form that is too large for the edge', () => {
     const larger = await apiUnder({ EDGE_BODY_LIMIT_BYTES: String(PART_BYTES + 20_000) });
     await jobIdOf(await stream(larger, form, halves()));
     expect(await usageOf(env.DB, larger.ownerId)).toMatchObject({ storageBytes: PART_BYTES + 10_000 });
+  });
+});
+
+describe('forms at once', () => {
+  it('are taken in for as long as there is memory for a part of each; the next is told to come back', async () => {
+    const api = await apiUnder({});
+    const form = uploadForm(clipBytes(PART_BYTES), freshId());
+    const more = Promise.withResolvers<void>();
+    const bodies = Array.from({ length: 10 }, () => [form.body.slice(0, 1000), more.promise]);
+    const waiting = bodies.map((pieces) => stream(api, form, pieces));
+    await expect
+      .poll(() => bodies.map((pieces) => pieces.length), { timeout: 20_000 })
+      .toEqual(Array(10).fill(0));
+    const refused = await stream(api, form, [form.body]);
+    expect(refused.headers.get('Retry-After')).toBe('5');
+    expect(await codeOf(refused)).toBe('rate_limited');
+    more.resolve();
+    for (const answer of await Promise.all(waiting)) expect(await codeOf(answer)).toBe('form_truncated');
+    await jobIdOf(await stream(api, form, [form.body]));
   });
 });
 
@@ -378,16 +352,5 @@ describe('a conversion', () => {
     expect(again.headers.get('Idempotency-Replayed')).toBe('true');
     expect(await jobIdOf(again)).toBe(first);
     expect(await codeOf(await convert(api, 'episode', id, key))).toBe('idempotency_key_reused');
-  });
-
-  it.each([
-    ['videos/{id}-{name}.mp4', /unknown placeholder/],
-    ['videos/film.mp4', /no \{id\}/],
-    ['sources/{id}', /of this system itself/],
-    ['{owner}/{id}.mp4', /begins like no key/],
-  ])('refuses the template %s', async (template, reason) => {
-    const { parseSourceTemplates } = await import('../../shared/legacy-sources.ts');
-    expect(() => parseSourceTemplates(template)).toThrow(reason);
-    expect(parseSourceTemplates('films/{id}.mp4, off/{id}')).toHaveLength(2);
   });
 });

@@ -21,6 +21,7 @@ import { liveProgress } from '../jobs/room-client.ts';
 import { type JobRow, jobById, jobOf } from '../jobs/store.ts';
 import { uploadOf } from '../uploads/store.ts';
 import { convertExisting } from './convert.ts';
+import { withFormMemory } from './form-memory.ts';
 import { FormUpload } from './form-upload.ts';
 import { withForm } from './incoming-form.ts';
 import { settleForm } from './settle-form.ts';
@@ -70,16 +71,18 @@ async function takeForm(c: Context<AppEnv>): Promise<{ jobId: string; isReplayed
   const limits = { maxBytes: c.var.config.EDGE_BODY_LIMIT_BYTES, tooLarge: () => tooLargeForEdge(c) };
   const digest = new crypto.DigestStream('SHA-256');
   const writer = digest.getWriter();
+  const hash = {
+    add: (bytes: Uint8Array) => writer.write(bytes),
+    hex: async () => {
+      await writer.close();
+      return toHex(await digest.digest);
+    },
+  };
   const upload = new FormUpload(c);
   return withForm(c, async (form) => {
+    const formBytes = Math.min(form.contentLengthBytes ?? limits.maxBytes, limits.maxBytes);
     try {
-      const { jobId } = await receiveForm(form, limits, upload, {
-        add: (bytes) => writer.write(bytes),
-        hex: async () => {
-          await writer.close();
-          return toHex(await digest.digest);
-        },
-      });
+      const { jobId } = await withFormMemory(formBytes, () => receiveForm(form, limits, upload, hash));
       return { jobId, isReplayed: upload.isReplayed };
     } catch (error) {
       await upload.abandon(error);
