@@ -27,7 +27,7 @@ beforeAll(async () => {
   if (existsSync(CHROMIUM)) browser = await launchBrowser();
   api = apiAt(stack.url, await stack.token('uploader'));
   films = await uploadFilms(api);
-}, 120_000);
+});
 
 afterAll(async () => {
   await browser?.close();
