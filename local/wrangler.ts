@@ -33,7 +33,7 @@ export type DevServer = {
 
 export async function devServerCommand(home: Home, server: DevServer): Promise<ChildCommand> {
   const variablesFile = join(home.directory, `${server.name}.env`);
-  const lines = Object.entries(server.variables).map(([name, value]) => `${name}=${JSON.stringify(value)}\n`);
+  const lines = Object.entries(server.variables).map(([name, value]) => `${name}=${quoted(value)}\n`);
   await writePrivate(variablesFile, lines.join(''));
   const args = ['dev', '--config', server.config, '--ip', '127.0.0.1', '--port', String(server.port)];
   args.push('--inspector-port', '0', '--persist-to', server.stateDirectory, '--env-file', variablesFile);
@@ -58,4 +58,9 @@ export function migrationsCommand(home: Home): ChildCommand {
     logFile: join(home.logs, 'migrations.log'),
     termination: 'group',
   };
+}
+
+/** Single quotes keep a value as it is, JSON too; in double quotes the reader leaves backslashes before quotes. */
+function quoted(value: string): string {
+  return value.includes("'") ? JSON.stringify(value) : `'${value}'`;
 }
