@@ -1,6 +1,8 @@
 // Two media hosts in front of one stack: the first one dies in the middle of a film, and the players go on.
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PlayAnswer } from '../../shared/play-api.ts';
@@ -9,6 +11,8 @@ import { CHROMIUM, launchBrowser, servePlayers } from '../support/browser.ts';
 import { type LoopbackProxy, startProxy } from '../support/loopback-proxy.ts';
 import { makeClip, makeFolder } from '../support/media.ts';
 import { startStack } from '../support/stack.ts';
+
+const run = promisify(execFile);
 
 /** What is still to come when the host dies, at least: more than the players are told to hold. */
 const FILM_SECONDS = 18;
@@ -124,5 +128,35 @@ describe.skipIf(!existsSync(CHROMIUM))('a film whose first host dies', () => {
     expect(report.before.first).toBeGreaterThan(4);
     expect(report.before.second).toBe(0);
     expect(report.after.second).toBeGreaterThan(2);
+  });
+});
+
+describe('the same film in one file', () => {
+  it('is read over HTTP to its last frame', async () => {
+    const counted = ['-count_frames', '-select_streams', 'v:0', '-show_entries', 'stream=nb_read_frames'];
+    const { stdout } = await run('ffprobe', [
+      '-v',
+      'error',
+      ...counted,
+      '-of',
+      'csv=p=0',
+      answer.progressive!,
+    ]);
+    expect(Number.parseInt(stdout, 10)).toBe(FILM_SECONDS * 25);
+  });
+
+  it.skipIf(!existsSync(CHROMIUM))('is played by a browser, and sought in', async () => {
+    const page = await browser!.newPage();
+    await page.goto(players.url);
+    await page.evaluate(
+      `(() => { const video = document.getElementById('video');
+        video.src = ${JSON.stringify(answer.progressive)}; video.currentTime = 12; video.play().catch(() => {}); })()`,
+    );
+    const video = `document.getElementById('video')`;
+    await page.waitForFunction(
+      `${video}.currentTime > 12.5 && ${video}.getVideoPlaybackQuality().totalVideoFrames > 5`,
+    );
+    expect(await page.evaluate(`Math.round(${video}.duration)`)).toBe(FILM_SECONDS);
+    await page.close();
   });
 });
