@@ -173,6 +173,9 @@ describe('what is not public', () => {
     for (const path of names(hidden)) expect(await told(path)).toEqual(never);
     expect(await told(`${open.place}${hidden.jobId}/stream_240p_000.m4s`)).toEqual(never);
     expect(await told(`${hidden.place}${open.jobId}/stream_240p_000.m4s`)).toEqual(never);
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      expect(await told(`${open.place}${name}/stream_240p_000.m4s`)).toEqual(never);
+    }
   });
 
   test.each([

@@ -39,8 +39,10 @@ async function answerPublic(c: Context<AppEnv>): Promise<Response> {
     waitUntil: (work) => c.executionCtx.waitUntil(work),
   });
   const name = path.generation === undefined ? place?.current?.generation : path.generation;
-  const generation = name === undefined ? undefined : place?.generations[name];
-  if (!place || name === undefined || !generation) throw new AppError('not_found');
+  // Names come from the URL: those that every object has are none of ours.
+  if (!place || name === undefined || !Object.hasOwn(place.generations, name))
+    throw new AppError('not_found');
+  const generation = place.generations[name]!;
   refuseRegion(generation.regions, edgeCountry(c.req.raw), c.var.config.REGION_UNKNOWN);
 
   const { kind, id } = path.place;

@@ -54,7 +54,7 @@ export async function placeIn(
   };
   const prefix = video.prefix ?? (await playableGrowths(db, video.id))[0]?.prefix;
   const generation = jobOfPrefix(prefix ?? '');
-  if (place.generations[generation]?.prefix === prefix && prefix !== undefined) {
+  if (prefix !== undefined && place.generations[generation]?.prefix === prefix) {
     place.current = { generation, manifestRevision: video.manifestRevision };
   }
   return place;
