@@ -381,15 +381,19 @@ describe('manifests of a video under Common Encryption', () => {
 
   it('know the subtitles that came later', async () => {
     const video = await withTracks();
-    const stored = await (await env.MEDIA.get(`${video.prefix}tracks.json`))!.json<object>();
-    const flags = { isDefault: false, isForced: false, isCaptions: false };
-    const subtitles = [
-      { stem: 'subtitles_de', name: 'de', language: 'de', label: 'Deutsch', sizeBytes: 9, ...flags },
-    ];
-    await env.MEDIA.put(`${video.prefix}tracks_r2.json`, JSON.stringify({ ...stored, subtitles }));
-    const token = tokenOf(await playOf(ask, video));
-    expect(await (await read(ask, token, video, 'master_r2.m3u8')).text()).toContain('NAME="Deutsch"');
-    expect(await (await read(ask, token, video, 'master.m3u8')).text()).not.toContain('Deutsch');
-    expect(await outcome(await read(ask, token, video, 'tracks_r2.json'))).toBe('404 not_found');
+    const before = await playOf(ask, video);
+    const uploader = await person(video.ownerId, 'boss', 'uploader');
+    const body = 'WEBVTT\n\n00:00.000 --> 00:01.000\nGuten Tag\n';
+    const path = `/v1/videos/${video.id}/subtitles?language=de&label=Deutsch`;
+    expect(
+      (await ask(uploader, 'POST', path, { body, headers: { 'Content-Type': 'text/vtt' } })).status,
+    ).toBe(201);
+    const { hls } = await playOf(ask, video);
+    expect(hls).toMatch(/master_r1\.m3u8$/);
+    const textOf = async (url: string) => (await ask(ANYONE, 'GET', url.slice(ORIGIN.length))).text();
+    expect(await textOf(hls!)).toContain('NAME="Deutsch"');
+    expect(await textOf(new URL('subtitles_de_r1.m3u8', hls).href)).toContain('.vtt');
+    expect(await textOf(before.hls!)).not.toContain('Deutsch');
+    expect(await outcome(await read(ask, tokenOf(before), video, 'tracks_r1.json'))).toBe('404 not_found');
   });
 });
