@@ -44,7 +44,7 @@ test(
   async () => {
     const app = await beginApp('phone');
     for (let index = 0; index < SEGMENTS; index++) {
-      for (const stem of STEMS) await app.load(segmentName(stem, index));
+      await app.load(...STEMS.map((stem) => segmentName(stem, index)));
       passTime(SEGMENT_SECONDS);
     }
     const firstReads = objectReads;
@@ -103,8 +103,7 @@ async function beginApp(deviceId: string) {
     expect(pathAfterToken(answer.hls!)).toBe(masterPath);
   };
   const urlOf = (name: string) => new URL(name, answer.hls).href;
-  const load = async (name: string) => {
-    if (Date.parse(answer.expiresAt) - Date.now() < RENEWAL_MARGIN_SECONDS * SECOND_MS) await renew();
+  const loadOne = async (name: string) => {
     const url = urlOf(name);
     if (held.has(pathAfterToken(url))) return;
     const response = await server(ANYONE, 'GET', url);
@@ -113,9 +112,13 @@ async function beginApp(deviceId: string) {
     if (response.status !== 200) counts.failed++;
     else held.set(pathAfterToken(url), byteLength);
   };
+  const load = async (...names: string[]) => {
+    if (Date.parse(answer.expiresAt) - Date.now() < RENEWAL_MARGIN_SECONDS * SECOND_MS) await renew();
+    await Promise.all(names.map(loadOne));
+  };
 
   await load('master.m3u8');
-  for (const stem of STEMS) for (const name of [playlistName(stem), initName(stem)]) await load(name);
+  for (const stem of STEMS) await load(playlistName(stem), initName(stem));
   return { load, renew, urlOf, held, counts };
 }
 
