@@ -1,4 +1,5 @@
 // What a player must know of a track before its first segment, read from the init segment that we wrote.
+import { avcCodecString } from './codec-string.ts';
 import { AppError } from './errors.ts';
 import { type IsoBox, inspectIso } from './probe/iso-boxes.ts';
 import { childrenOf, readDescriptors } from './probe/iso-streams.ts';
@@ -36,9 +37,7 @@ function codecOf(entry: IsoBox): Pick<InitSegment, 'codecs' | 'frameTicks'> {
   if (entry.type === 'avc1') {
     const avcC = childrenOf(entry.body, VISUAL_FIELD_BYTES).get('avcC');
     if (!avcC || avcC.byteLength < 4) throw notOurs('its pictures have no avcC');
-    // Profile, compatibility and level stand behind the record's version.
-    const hex = [1, 2, 3].map((at) => avcC.getUint8(at).toString(16).padStart(2, '0'));
-    return { codecs: `avc1.${hex.join('')}` };
+    return { codecs: avcCodecString(new Uint8Array(avcC.buffer, avcC.byteOffset, avcC.byteLength)) };
   }
   const config = readDescriptors(childrenOf(entry.body, SOUND_FIELD_BYTES).get('esds'))?.configuration;
   if (entry.type !== 'mp4a' || !config || config.length < 2) throw notOurs(`${entry.type} is none of ours`);

@@ -37,7 +37,7 @@ export function copiedAudio(
   zeroSeconds: number,
 ): CopiedAudio | undefined {
   const clock = trackClock(track, index);
-  const samples = clock && listOf(track);
+  const samples = clock && readSampleList(track, MAX_FRAMES);
   if (!samples || !configuration || configuration.length < 2 || track.sampleEntries.length !== 1)
     return undefined;
   // 5 bits object type, 4 bits frequency index, 4 bits channels, then frameLengthFlag (ISO/IEC 14496-3).
@@ -109,13 +109,4 @@ function slotsOf(samples: SampleList, frameTicks: number): Int32Array | undefine
     ticks += samples.durations[sample]!;
   }
   return Int32Array.from(slots);
-}
-
-function listOf(track: IsoTrack): SampleList | undefined {
-  try {
-    return readSampleList(track, MAX_FRAMES);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
 }

@@ -1,4 +1,5 @@
 // Plans the copied rendition: what the index of the source says becomes the timeline its playlists tell.
+import { avcCodecString } from './codec-string.ts';
 import { audioTimeline, type CopiedAudio, copiedAudio, encodedAudio } from './instant-audio.ts';
 import { type CopiedVideo, copiedVideo } from './instant-video.ts';
 import type { Plan, PlannedAudio } from './plan.ts';
@@ -90,7 +91,7 @@ function describeVideo(copied: CopiedVideo, stream: StreamFacts, plan: Plan): In
   return {
     name: `${Math.min(stream.width, stream.height)}p`,
     timescale,
-    codecs: `avc1.${hex(stream.configuration!.subarray(1, 4))}`,
+    codecs: avcCodecString(stream.configuration!),
     width: stream.width,
     height: stream.height,
     fps: plan.fps,
@@ -148,8 +149,4 @@ function ratesOf(segments: Sized[]): { peakBps: number; averageBps: number } {
     total.bytes += segment.bytes;
   }
   return { peakBps: Math.ceil(peak), averageBps: Math.ceil((total.bytes * 8) / total.seconds) };
-}
-
-function hex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -39,7 +39,7 @@ export function copiedVideo(
   { zeroSeconds, segmentSeconds }: { zeroSeconds: number; segmentSeconds: number },
 ): CopiedVideo | undefined {
   const clock = trackClock(track, index);
-  const samples = clock && listOf(track);
+  const samples = clock && readSampleList(track, MAX_SAMPLES);
   const shown = samples && shownSamples(samples, clock);
   if (!samples || !shown) return undefined;
   fillLastDuration(samples, shown.end);
@@ -59,15 +59,6 @@ export function copiedVideo(
     heldTicks,
     segments,
   };
-}
-
-function listOf(track: IsoTrack): SampleList | undefined {
-  try {
-    return readSampleList(track, MAX_SAMPLES);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
 }
 
 type Shown = { first: number; end: number; firstTicks: number };

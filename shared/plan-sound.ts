@@ -2,12 +2,11 @@
 // segments are cut by it.
 import { z } from 'zod';
 import { BT709 } from './color.ts';
-import { AppError } from './errors.ts';
 import { MEDIA_LIMITS } from './limits.ts';
 import type { Plan, PlanOptions } from './plan.ts';
 import { planAudio } from './plan-audio.ts';
 import { SourceAudio } from './source-info.ts';
-import { refuseSourceLength } from './source-limits.ts';
+import { refuseSourceLength, refuseStreamCount } from './source-limits.ts';
 import { framesPerSecond, segmentGrid, timescaleOf } from './timeline.ts';
 
 export const SoundInfo = z.object({
@@ -27,11 +26,7 @@ const CLOCK = { num: 25, den: 1 };
 export function planSound(source: SoundInfo, options: PlanOptions): Plan {
   const { durationSeconds, sizeBytes, streamCount } = source;
   const loudnessLufs = options.loudness?.targetLufs;
-  if (streamCount > MEDIA_LIMITS.maxStreams) {
-    throw new AppError('media_too_many_streams', {
-      detail: `The file has ${streamCount} streams; at most ${MEDIA_LIMITS.maxStreams} are accepted.`,
-    });
-  }
+  refuseStreamCount(streamCount);
   refuseSourceLength({ videoSeconds: durationSeconds, durationSeconds, sizeBytes });
   const totalFrames = Math.max(1, Math.round(durationSeconds * framesPerSecond(CLOCK)));
   return {

@@ -22,13 +22,18 @@ export function displaySize(picture: PictureShape): Size {
   return evenSize({ width, height });
 }
 
-/** @throws AppError media_too_many_streams, media_invalid_dimensions or media_too_large */
-export function refuseSourceSize(picture: PictureShape, streamCount: number): void {
+/** @throws AppError media_too_many_streams */
+export function refuseStreamCount(streamCount: number): void {
   if (streamCount > MEDIA_LIMITS.maxStreams) {
     throw new AppError('media_too_many_streams', {
       detail: `The file has ${streamCount} streams; at most ${MEDIA_LIMITS.maxStreams} are accepted.`,
     });
   }
+}
+
+/** @throws AppError media_too_many_streams, media_invalid_dimensions or media_too_large */
+export function refuseSourceSize(picture: PictureShape, streamCount: number): void {
+  refuseStreamCount(streamCount);
   const { codedWidth, codedHeight } = picture;
   if (codedWidth < 1 || codedHeight < 1) {
     throw new AppError('media_invalid_dimensions', {

@@ -3,8 +3,7 @@ import { open } from 'node:fs/promises';
 import { KIB } from '../shared/limits.ts';
 import type { Plan, PlannedAudio } from '../shared/plan.ts';
 import { loudnessCommand } from './ffmpeg/loudness-args.ts';
-import { startFfmpeg } from './ffmpeg/run.ts';
-import { verdictOn } from './ffmpeg/verdict.ts';
+import { runOverSource } from './source-run.ts';
 import type { TaskContext } from './task-context.ts';
 
 /** Quieter than this is silence with some noise; nobody wants that noise. */
@@ -22,16 +21,10 @@ export async function loudnessGainDb(
   audio: PlannedAudio,
 ): Promise<number | undefined> {
   if (plan.loudnessLufs === undefined) return undefined;
-  const { scratch, limits, signal, source } = context;
+  const { scratch, source } = context;
   const fileName = `loudness-${audio.name}.txt`;
   const command = loudnessCommand(plan, audio, { url: source.url, threads: 1 }, fileName);
-  try {
-    await startFfmpeg(command, { directory: scratch.directory, limits, signal }).done;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw source.failure ?? verdictOn(error);
-  }
-  if (source.failure !== undefined) throw source.failure;
+  await runOverSource(context, command);
   const measured = await lastValue(scratch.path(fileName));
   if (measured === undefined || measured < SILENCE_LUFS) return undefined;
   return Math.max(-MAX_GAIN_DB, Math.min(MAX_GAIN_DB, plan.loudnessLufs - measured));

@@ -3,8 +3,7 @@
 // of AMR's own form, whose reader takes frame by frame, all of it is heard.
 import type { Plan, PlannedAudio } from '../shared/plan.ts';
 import { type Input, sourceInput } from './ffmpeg/args.ts';
-import { startFfmpeg } from './ffmpeg/run.ts';
-import { verdictOn } from './ffmpeg/verdict.ts';
+import { runOverSource } from './source-run.ts';
 import type { TaskContext } from './task-context.ts';
 
 /** What an audio command is made of. */
@@ -18,21 +17,14 @@ export type Sound = { plan: Plan; audio: PlannedAudio; input: Input };
 export async function unpacked(context: TaskContext, sound: Sound): Promise<Sound> {
   const { plan, audio, input } = sound;
   if (audio.packedFromSeconds === undefined) return sound;
-  const { scratch, limits, signal, source } = context;
-  const path = scratch.path(`${audio.name}.amr`);
+  const path = context.scratch.path(`${audio.name}.amr`);
   const command = {
     inputs: [sourceInput(plan, { ...input, threads: 1 }, [])],
     outputs: [
       { options: ['-map', `0:${audio.streamIndex}`, '-vn', '-sn', '-dn', '-c:a', 'copy', '-f', 'amr'], path },
     ],
   };
-  try {
-    await startFfmpeg(command, { directory: scratch.directory, limits, signal }).done;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw source.failure ?? verdictOn(error);
-  }
-  if (source.failure !== undefined) throw source.failure;
+  await runOverSource(context, command);
   return {
     // AMR's own form knows no times: it begins at 0, and the track when it began in the source.
     plan: { ...plan, source: { ...plan.source, demuxer: 'amr', zeroSeconds: -audio.packedFromSeconds } },

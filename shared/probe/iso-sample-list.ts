@@ -15,8 +15,17 @@ export type SampleList = {
   keys: Uint8Array;
 };
 
-/** Undefined where there are more than `maxSamples`, or the tables disagree. @throws RangeError for broken tables */
+/** Undefined where there are more than `maxSamples`, or the tables are broken or disagree. */
 export function readSampleList(track: IsoTrack, maxSamples: number): SampleList | undefined {
+  try {
+    return listOf(track, maxSamples);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // they end too early
+    throw error;
+  }
+}
+
+function listOf(track: IsoTrack, maxSamples: number): SampleList | undefined {
   const steps = track.boxes.get('stts');
   const { sizes } = track.tables;
   const count = sizes?.getUint32(8) ?? 0;

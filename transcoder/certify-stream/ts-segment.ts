@@ -1,5 +1,6 @@
 // The facts of an MPEG-TS segment: H.264, HEVC and AAC are read; other streams are named as not checked.
 import { createHash } from 'node:crypto';
+import { avcCodecString } from '../../shared/codec-string.ts';
 import { readH264Sps } from '../../shared/probe/h264-sps.ts';
 import { malformed } from '../isobmff/boxes.ts';
 import { readAdts } from './adts.ts';
@@ -94,7 +95,7 @@ function readSps(unit: Uint8Array, info: TrackInfo): void {
   const sps = readH264Sps(unit);
   if (!sps) return;
   Object.assign(info, spsSizes(sps));
-  info.codecs ??= `avc1.${[...unit.subarray(1, 4)].map((value) => value.toString(16).padStart(2, '0')).join('')}`;
+  info.codecs ??= avcCodecString(unit);
 }
 
 function readAac({ pid, packets }: TsStream, report: Report): Track {

@@ -1,4 +1,5 @@
 // RFC 6381 codec strings, read from the sample entries themselves.
+import { avcCodecString } from '../../shared/codec-string.ts';
 import { BodyReader, type Box, boxesIn, malformed, requireBox } from './boxes.ts';
 
 /** Fixed fields before the child boxes of a sample entry (ISO/IEC 14496-12 §12.1.3 and §12.2.3). */
@@ -47,10 +48,9 @@ function child(init: Uint8Array, entry: Box, fixedBytes: number, type: string): 
 
 /** The codec string of an avcC, under the sample entry's own name. */
 export function avcCodec(init: Uint8Array, avcC: Box, entry = 'avc1'): string {
-  const reader = new BodyReader(init, avcC.bodyStart, avcC.end);
-  reader.skip(1); // configuration version
-  const profileCompatibilityLevel = [reader.u8(), reader.u8(), reader.u8()];
-  return `${entry}.${profileCompatibilityLevel.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
+  const record = init.subarray(avcC.bodyStart, avcC.end);
+  if (record.length < 4) throw malformed('An avcC record is cut short.');
+  return avcCodecString(record, entry);
 }
 
 function audioSpecificConfig(init: Uint8Array): Uint8Array {

@@ -26,9 +26,8 @@ export async function probeSource(
   limits: RunLimits,
   signal: AbortSignal,
 ): Promise<SourceInfo> {
-  const head = await source.read(0, Math.min(SNIFF_BYTES, source.sizeBytes));
-  const { demuxer } = sniffContainer(head, source.sizeBytes);
-  const probe: Probe = { source, demuxer, run: { directory: scratch.directory, limits, signal } };
+  const probe = await openProbe(source, { directory: scratch.directory, limits, signal });
+  const { demuxer } = probe;
 
   const structure = await inspectContainer(probe);
   const probed = await describe(probe);
@@ -56,20 +55,24 @@ export async function probeSound(
   limits: RunLimits,
   signal: AbortSignal,
 ): Promise<SoundInfo> {
-  const head = await source.read(0, Math.min(SNIFF_BYTES, source.sizeBytes));
-  const { demuxer } = sniffContainer(head, source.sizeBytes);
-  const probe: Probe = { source, demuxer, run: { directory: scratch.directory, limits, signal } };
+  const probe = await openProbe(source, { directory: scratch.directory, limits, signal });
   const { streams } = await describe(probe);
   const chosen = chooseAudio(streams.map(streamFacts));
   if (chosen.length === 0) throw new AppError('media_unsupported_codec');
   const indexes = chosen.map(({ index }) => index);
   const times = await walkPackets(probe, indexes);
   return {
-    demuxer,
+    demuxer: probe.demuxer,
     sizeBytes: source.sizeBytes,
     streamCount: streams.length,
     ...soundExtents(chosen, times),
   };
+}
+
+/** @throws AppError with a `media_` code where the first bytes are of no container that is read. */
+async function openProbe(source: Probe['source'], run: Probe['run']): Promise<Probe> {
+  const head = await source.read(0, Math.min(SNIFF_BYTES, source.sizeBytes));
+  return { source, demuxer: sniffContainer(head, source.sizeBytes).demuxer, run };
 }
 
 /** Whether the container can be sought exactly; refuses what its structure alone gives away. */
