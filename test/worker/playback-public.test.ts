@@ -268,6 +268,28 @@ describe('a place', () => {
     expect(reads).toBe(2);
   });
 
+  test('is looked up by indexes alone', async () => {
+    const { contentId: id } = await shown();
+    const statements: string[] = [];
+    const watched = {
+      prepare: (sql: string) => {
+        statements.push(sql);
+        return env.DB.prepare(sql);
+      },
+      batch: (all: D1PreparedStatement[]) => env.DB.batch(all),
+    } as D1Database;
+    await publicPlace({ kind: 'movie', id }, sources(watched, Date.now()));
+    expect(statements.length).toBeGreaterThan(1);
+    for (const sql of statements) {
+      const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .bind('movie', id)
+        .all<{ detail: string }>();
+      // What the statement has put together itself is a few rows.
+      const scans = results.filter(({ detail }) => /^SCAN (?!(?:shown|s|kept|main|m)\b)/.test(detail));
+      expect(scans).toEqual([]);
+    }
+  });
+
   test('is still known while D1 is away', async () => {
     const { contentId: id } = await shown();
     const startMs = Date.now();

@@ -60,7 +60,10 @@ export async function placeIn(
   return place;
 }
 
-/** Of the video at a place and of those its owner showed there before: published, kept for who plays it, growing. */
+/**
+ * Of the video at a place and of those its owner showed there before: published, kept for who plays it, growing.
+ * CROSS joins, since the planner would else begin with all that grows or is kept anywhere.
+ */
 const GENERATIONS_AT = `
   WITH main AS (SELECT v.id, v.kind, v.content_id, v.owner_id FROM videos v WHERE v.id = ${VIDEO_AT} AND ${IS_PUBLIC}),
   shown AS (
@@ -74,11 +77,11 @@ const GENERATIONS_AT = `
   kept AS (
     SELECT output_prefix AS prefix, published_job AS job_id, regions FROM shown WHERE output_prefix IS NOT NULL
     UNION ALL
-    SELECT g.prefix, g.job_id, s.regions FROM shown s JOIN growths g ON g.video_id = s.id WHERE g.closed_at IS NULL
+    SELECT g.prefix, g.job_id, s.regions FROM shown s CROSS JOIN growths g ON g.video_id = s.id WHERE g.closed_at IS NULL
     UNION ALL
     SELECT j.output_prefix, j.id, s.regions
-    FROM shown s JOIN jobs j ON j.video_id = s.id
-    JOIN stale_generations k ON k.job_id = j.id AND k.part = 'ladder'
+    FROM shown s CROSS JOIN jobs j ON j.video_id = s.id
+    CROSS JOIN stale_generations k ON k.job_id = j.id AND k.part = 'ladder'
     WHERE j.state = 'succeeded'
   )
   SELECT prefix, regions FROM kept WHERE ${IS_CLEAR}`;
