@@ -2,20 +2,24 @@
 import { cpus, totalmem } from 'node:os';
 import { benchAttacks } from './attacks.ts';
 import { benchCorpus } from './corpus.ts';
+import { benchDelivery } from './delivery.ts';
 import { benchEncode } from './encode.ts';
 import { benchFirstFrame } from './first-frame.ts';
 import { benchLongPlay } from './long-play.ts';
 import { benchMemory } from './memory.ts';
+import { benchRanges } from './ranges.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
 
 const BENCHES: Record<string, () => Promise<void>> = {
   attacks: benchAttacks,
   corpus: benchCorpus,
+  delivery: benchDelivery,
   encode: benchEncode,
   'first-frame': benchFirstFrame,
   'long-play': benchLongPlay,
   memory: benchMemory,
+  ranges: benchRanges,
   scale: benchScale,
   start: benchStart,
 };

@@ -1,7 +1,6 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { PREWARM_REGIONS, type PrewarmAnswer } from '../../shared/prewarm-api.ts';
-import type { Env } from '../../worker/env.ts';
 import { cacheKeyOf } from '../../worker/playback/media-store.ts';
 import { openingNames } from '../../worker/playback/prewarm-names.ts';
 import {
@@ -41,7 +40,7 @@ async function prewarm(video: PublishedVideo, body: object): Promise<PrewarmAnsw
 }
 
 function regionObject(region: string) {
-  const objects = (env as unknown as Env).PREWARM_REGIONS;
+  const objects = env.PREWARM_REGIONS;
   return objects.get(objects.idFromName(`prewarm:${region}`));
 }
 
