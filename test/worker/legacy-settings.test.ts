@@ -2,6 +2,7 @@
 import { createExecutionContext, env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { generationPrefix } from '../../shared/object-keys.ts';
+import { withFormMemory } from '../../worker/legacy/form-memory.ts';
 import { usageOf } from '../../worker/uploads/quota.ts';
 import { clipBytes, freshId, text, uploadForm } from '../support/legacy-form.ts';
 import { codeOf, ORIGIN } from './api-client.ts';
@@ -48,21 +49,25 @@ describe('a form that is too large for the edge', () => {
 });
 
 describe('forms at once', () => {
-  it('are taken in for as long as there is memory for a part of each; the next is told to come back', async () => {
+  it('are taken in for as long as there is memory for a part of each; the next waits, and is told to come back', async () => {
     const api = await apiUnder({});
     const form = uploadForm(clipBytes(PART_BYTES), freshId());
     const more = Promise.withResolvers<void>();
     const bodies = Array.from({ length: 10 }, () => [form.body.slice(0, 1000), more.promise]);
-    const waiting = bodies.map((pieces) => stream(api, form, pieces));
+    const first = bodies.map((pieces) => stream(api, form, pieces));
     await expect
       .poll(() => bodies.map((pieces) => pieces.length), { timeout: 20_000 })
       .toEqual(Array(10).fill(0));
-    const refused = await stream(api, form, [form.body]);
-    expect(refused.headers.get('Retry-After')).toBe('5');
-    expect(await codeOf(refused)).toBe('rate_limited');
+    const impatient = withFormMemory(form.body.length, async () => undefined, 0);
+    await expect(impatient).rejects.toMatchObject({ code: 'rate_limited', retryAfterSeconds: 5 });
+    const next = [form.body];
+    const waiting = stream(api, form, next);
+    // A small form has room all the same.
+    await jobIdOf(await send(api, uploadForm(CLIP, freshId())));
+    expect(next).toHaveLength(1);
     more.resolve();
-    for (const answer of await Promise.all(waiting)) expect(await codeOf(answer)).toBe('form_truncated');
-    await jobIdOf(await stream(api, form, [form.body]));
+    for (const answer of await Promise.all(first)) expect(await codeOf(answer)).toBe('form_truncated');
+    await jobIdOf(await waiting);
   });
 });
 
