@@ -4,7 +4,13 @@ import { measureBitrates } from './bitrates.ts';
 import { imageSet } from './dash-images.ts';
 import { contentProtection, protectionNamespaces } from './dash-protection.ts';
 import { subtitleSets } from './dash-subtitles.ts';
-import type { AudioTrack, ManifestTracks, TrackTimeline, VideoTrack } from './manifest-tracks.ts';
+import {
+  type AudioTrack,
+  longestSeconds,
+  type ManifestTracks,
+  type TrackTimeline,
+  type VideoTrack,
+} from './manifest-tracks.ts';
 import { initName, segmentTemplate } from './object-keys.ts';
 import type { PlannedProtection } from './protection.ts';
 import type { Rational } from './timeline.ts';
@@ -12,7 +18,7 @@ import { accessibility, element, emptyElement, escaped, role } from './xml.ts';
 
 export function dashManifest({ video, audio, subtitles, images, protection }: ManifestTracks): string {
   const tracks = [...video, ...audio];
-  const durationSeconds = Math.max(...tracks.map(trackSeconds));
+  const durationSeconds = longestSeconds(tracks);
   const longestSegmentSeconds = Math.max(
     ...tracks.flatMap(({ segments, timescale }) => segments.map((one) => one.durationTicks / timescale)),
   );
@@ -137,10 +143,6 @@ function timelineRuns({ segments }: TrackTimeline): Run[] {
     expectedTicks = startTicks + durationTicks;
   }
   return runs;
-}
-
-function trackSeconds({ segments, timescale }: TrackTimeline): number {
-  return segments.reduce((ticks, { durationTicks }) => ticks + durationTicks, 0) / timescale;
 }
 
 /** ISO 8601. */

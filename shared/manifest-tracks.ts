@@ -1,6 +1,7 @@
 // The tracks of a presentation as its manifests tell them: all that the HLS and DASH writers need, measured.
 import { z } from 'zod';
 import { PlannedProtection } from './protection.ts';
+import { SubtitleInfo } from './subtitle-api.ts';
 import { Rational } from './timeline.ts';
 
 /** From a fragment's moof through its first sample, within the segment. */
@@ -26,6 +27,15 @@ export const TrackTimeline = z.object({
   segments: z.array(TimedSegment),
 });
 export type TrackTimeline = z.infer<typeof TrackTimeline>;
+
+/** Seconds of the longest track; 0 where there is none. */
+export function longestSeconds(tracks: readonly Pick<TrackTimeline, 'segments' | 'timescale'>[]): number {
+  const seconds = tracks.map(
+    ({ segments, timescale }) =>
+      segments.reduce((ticks, { durationTicks }) => ticks + durationTicks, 0) / timescale,
+  );
+  return Math.max(0, ...seconds);
+}
 
 export const VideoTrack = TrackTimeline.extend({
   name: z.string(),
@@ -53,16 +63,9 @@ export const AudioTrack = TrackTimeline.extend({
 export type AudioTrack = z.infer<typeof AudioTrack>;
 
 /** A WebVTT rendition: one file, `{stem}.vtt`, for the whole duration. */
-export const SubtitleTrack = z.object({
+export const SubtitleTrack = SubtitleInfo.omit({ origin: true }).extend({
   stem: z.string(),
   sizeBytes: z.int(),
-  name: z.string(),
-  language: z.string(),
-  label: z.string(),
-  isDefault: z.boolean(),
-  isForced: z.boolean(),
-  /** For people who cannot hear. */
-  isCaptions: z.boolean(),
 });
 export type SubtitleTrack = z.infer<typeof SubtitleTrack>;
 

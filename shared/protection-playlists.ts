@@ -1,7 +1,7 @@
 // HLS of a generation under Common Encryption, written from the tracks that its MPD was written from. Only a
 // deployment with a vendor has any: ClearKey has no common spelling here (docs/protection.md).
 import { masterPlaylist, mediaPlaylist, subtitlePlaylist } from './hls.ts';
-import type { ManifestTracks, TrackTimeline } from './manifest-tracks.ts';
+import { longestSeconds, type ManifestTracks, type TrackTimeline } from './manifest-tracks.ts';
 import { playlistName } from './object-keys.ts';
 import { keyAttributes, type OfferedSystem } from './protection-systems.ts';
 
@@ -29,7 +29,7 @@ export function protectedPlaylist(
     return withLines(mediaPlaylist(track, Math.ceil(targetSeconds)), '#EXT-X-MAP:', 'EXT-X-KEY', keys);
   }
   const subtitle = subtitles.find(({ stem }) => playlistName(stem) === name);
-  return subtitle && subtitlePlaylist(subtitle.stem, Math.max(...[...video, ...audio].map(trackSeconds)));
+  return subtitle && subtitlePlaylist(subtitle.stem, longestSeconds([...video, ...audio]));
 }
 
 /** The playlist with a line for each key behind the one that begins with `after`. */
@@ -46,8 +46,4 @@ function withoutKeyRanges<T extends TrackTimeline>(track: T): T {
 
 function longestSegmentSeconds({ segments, timescale }: TrackTimeline): number {
   return Math.max(...segments.map(({ durationTicks }) => durationTicks / timescale));
-}
-
-function trackSeconds({ segments, timescale }: TrackTimeline): number {
-  return segments.reduce((ticks, { durationTicks }) => ticks + durationTicks, 0) / timescale;
 }

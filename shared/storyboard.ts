@@ -2,6 +2,7 @@
 // (`#xywh=`), the form that web players read. Pure.
 import type { ImageTrack } from './manifest-tracks.ts';
 import { thumbnailName } from './object-keys.ts';
+import { vttTime } from './webvtt.ts';
 
 /** @param durationSeconds Of the video; the last cue ends there. */
 export function storyboardVtt(images: ImageTrack, durationSeconds: number): string {
@@ -10,7 +11,7 @@ export function storyboardVtt(images: ImageTrack, durationSeconds: number): stri
   const startMs = (tile: number) => Math.min(endMs, Math.round((tile * tileTicks * 1000) / timescale));
   const cues = Array.from({ length: tileCount }, (_, tile) => {
     const until = tile === tileCount - 1 ? endMs : startMs(tile + 1);
-    return `${timestamp(startMs(tile))} --> ${timestamp(until)}\n${tileUri(images, tile)}\n`;
+    return `${vttTime(startMs(tile))} --> ${vttTime(until)}\n${tileUri(images, tile)}\n`;
   });
   return `WEBVTT\n\n${cues.join('\n')}`;
 }
@@ -26,11 +27,4 @@ function tileUri(images: ImageTrack, tile: number): string {
   const y = Math.floor(place / columns) * tileHeight;
   const sheet = Math.floor(tile / tilesPerSheet(images));
   return `${thumbnailName(sheet)}#xywh=${x},${y},${tileWidth},${tileHeight}`;
-}
-
-/** `01:02:03.004`. */
-function timestamp(ms: number): string {
-  const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
-  const milliseconds = String(ms % 1000).padStart(3, '0');
-  return `${two(ms / 3_600_000)}:${two((ms / 60_000) % 60)}:${two((ms / 1000) % 60)}.${milliseconds}`;
 }

@@ -9,6 +9,7 @@ export const SubtitleInfo = z.object({
   label: z.string(),
   isDefault: z.boolean(),
   isForced: z.boolean(),
+  /** For people who cannot hear. */
   isCaptions: z.boolean(),
   /** Whether the track came with the video or was uploaded later; only the latter can be deleted. */
   origin: z.enum(['file', 'upload']),

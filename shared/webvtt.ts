@@ -1,5 +1,4 @@
 // Subtitles: WebVTT and SRT are read leniently, since both come from strangers, and WebVTT is written strictly.
-
 import { safeCueText } from './cue-text.ts';
 import { AppError } from './errors.ts';
 
@@ -45,7 +44,7 @@ export function writeWebVtt(cues: readonly Cue[], durationSeconds: number): stri
   if (shown.length === 0) return undefined;
   const blocks = shown.map(
     ({ startMs, endMs, settings, text }) =>
-      `${timestamp(startMs)} --> ${timestamp(endMs)}${settings && ` ${settings}`}\n${text}\n`,
+      `${vttTime(startMs)} --> ${vttTime(endMs)}${settings && ` ${settings}`}\n${text}\n`,
   );
   return `WEBVTT\n\n${blocks.join('\n')}`;
 }
@@ -94,7 +93,8 @@ function placeOf(raw: string): string {
   return place >= 4 ? 'line:50%' : '';
 }
 
-function timestamp(ms: number): string {
+/** A WebVTT timestamp, `01:02:03.004`. */
+export function vttTime(ms: number): string {
   const padded = (value: number, digits = 2) => String(Math.floor(value)).padStart(digits, '0');
   const seconds = ms / 1000;
   return `${padded(seconds / 3600)}:${padded((seconds / 60) % 60)}:${padded(seconds % 60)}.${padded(ms % 1000, 3)}`;

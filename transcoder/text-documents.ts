@@ -2,14 +2,14 @@
 // the manifests were written from, so that subtitles can be added later.
 import { chaptersVtt } from '../shared/chapters.ts';
 import { subtitlePlaylist } from '../shared/hls.ts';
-import { ManifestTracks } from '../shared/manifest-tracks.ts';
+import { longestSeconds, ManifestTracks } from '../shared/manifest-tracks.ts';
 import { CHAPTERS, playlistName, subtitleName, TRACKS } from '../shared/object-keys.ts';
 import type { Plan } from '../shared/plan.ts';
 import type { Document } from './task-context.ts';
-import { type FinishedTracks, trackSeconds } from './tracks.ts';
+import type { FinishedTracks } from './tracks.ts';
 
 export function textDocuments(plan: Plan, tracks: FinishedTracks): Document[] {
-  const seconds = trackSeconds(tracks);
+  const seconds = longestSeconds([...tracks.video, ...tracks.audio]);
   const chapters = chaptersVtt(plan.chapters ?? [], seconds);
   return [
     ...tracks.subtitles.flatMap(({ stem, vtt }) => [

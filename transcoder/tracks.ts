@@ -95,14 +95,6 @@ function subtitleTracks(plan: Plan, text: TextFacts | undefined): FinishedSubtit
   });
 }
 
-/** How long the longest track lasts. */
-export function trackSeconds({ video, audio }: Pick<FinishedTracks, 'video' | 'audio'>): number {
-  const seconds = [...video, ...audio].map(
-    ({ segments, timescale }) => segments.reduce((sum, one) => sum + one.durationTicks, 0) / timescale,
-  );
-  return Math.max(0, ...seconds);
-}
-
 function imageTrack(plan: Plan, sheets: readonly StoredPicture[] = []): { images?: ImageTrack } {
   if (!plan.thumbnails || sheets.length === 0) return {};
   const { intervalFrames, ...layout } = plan.thumbnails;

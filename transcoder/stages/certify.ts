@@ -1,6 +1,7 @@
 // The proof that a generation plays: every claim of its manifests against the bytes that are stored. Without a
 // certificate nothing is published.
 import { AppError } from '../../shared/errors.ts';
+import { longestSeconds } from '../../shared/manifest-tracks.ts';
 import { CHAPTERS, DASH_MANIFEST, MASTER_PLAYLIST, STORYBOARD } from '../../shared/object-keys.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { ProgressiveFile } from '../../shared/progressive.ts';
@@ -16,7 +17,7 @@ import { checkTimelines } from '../certificate/timeline-checks.ts';
 import { encryptionOf } from '../encryption.ts';
 import { createSegmentStore } from '../segment-store.ts';
 import type { Document, TaskContext } from '../task-context.ts';
-import { finishedTracks, type JobFacts, trackSeconds } from '../tracks.ts';
+import { finishedTracks, type JobFacts } from '../tracks.ts';
 
 /** Holds no time and no place, so that a second attempt writes the same bytes. */
 export type Certificate = {
@@ -53,7 +54,13 @@ export async function certify(
   checkProtection(list, tracks, textOf, mpd);
   const manifests = { master, mpd };
   const chapters = documents.find(({ name }) => name === CHAPTERS)?.body;
-  checkTexts(list, { tracks, chapters, durationSeconds: trackSeconds(tracks), manifests, textOf });
+  checkTexts(list, {
+    tracks,
+    chapters,
+    durationSeconds: longestSeconds([...tracks.video, ...tracks.audio]),
+    manifests,
+    textOf,
+  });
   // Ranges of encrypted segments are nothing a player could decode.
   if (master !== undefined && !plan.protection) checkIframes(list, tracks, master, textOf);
   const storyboard = documents.find(({ name }) => name === STORYBOARD)?.body;

@@ -2,6 +2,7 @@
 // opens nothing.
 import type { Role } from '../../shared/api.ts';
 import type { ApiKeyInfo } from '../../shared/api-keys.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import { fromBase64Url, toBase64Url, toHex } from '../../shared/sign.ts';
 
 type ApiKeyRow = {
@@ -96,6 +97,6 @@ function render(row: ApiKeyRow): ApiKeyInfo {
     id: row.id,
     name: row.name,
     role: row.role,
-    createdAt: new Date(row.created_at * 1000).toISOString(),
+    createdAt: rfc3339(row.created_at),
   };
 }

@@ -4,7 +4,7 @@
 import { dashManifest } from '../../shared/dash.ts';
 import { masterPlaylist, subtitlePlaylist } from '../../shared/hls.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
-import { ManifestTracks, type SubtitleTrack } from '../../shared/manifest-tracks.ts';
+import { longestSeconds, ManifestTracks, type SubtitleTrack } from '../../shared/manifest-tracks.ts';
 import {
   contentTypeOf,
   dashName,
@@ -116,7 +116,7 @@ async function writeRevision(
   // Of a generation without it nothing can be told but what it says itself.
   if (!stored || !hasBody(stored)) throw new Error(`${prefix}${TRACKS} is missing`);
   const tracks = ManifestTracks.parse(await stored.json());
-  const seconds = durationOf(tracks);
+  const seconds = longestSeconds([...tracks.video, ...tracks.audio]);
   const uploaded: SubtitleTrack[] = [];
   for (const row of rows) {
     const track = await storeTrack(bucket, prefix, row, seconds);
@@ -177,13 +177,6 @@ async function storeTrack(
 function withOneDefault(subtitles: readonly SubtitleTrack[]): SubtitleTrack[] {
   const chosen = subtitles.findLast(({ isDefault }) => isDefault);
   return subtitles.map((track) => ({ ...track, isDefault: track === chosen }));
-}
-
-function durationOf({ video, audio }: ManifestTracks): number {
-  const seconds = [...video, ...audio].map(
-    ({ segments, timescale }) => segments.reduce((sum, one) => sum + one.durationTicks, 0) / timescale,
-  );
-  return Math.max(0, ...seconds);
 }
 
 async function putOnce(bucket: R2Bucket, key: string, body: string): Promise<void> {

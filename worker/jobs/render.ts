@@ -3,6 +3,7 @@ import type { ApiError, Job } from '../../shared/api.ts';
 import { PlanSummary } from '../../shared/messages.ts';
 import { type ImportDone, runningProgress } from '../../shared/progress.ts';
 import { Receipt } from '../../shared/receipt.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import type { JobRow } from './store.ts';
 
 /** What only the progress room knows: finer than segments, and how long it will take. */
@@ -79,8 +80,4 @@ function timingsOf(row: JobRow): Record<string, number> {
     timings.runningSeconds = row.finished_at - row.started_at;
   }
   return timings;
-}
-
-function rfc3339(unixSeconds: number): string {
-  return new Date(unixSeconds * 1000).toISOString();
 }

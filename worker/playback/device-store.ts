@@ -1,6 +1,7 @@
 // SQL of the devices a viewer has played on.
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import type { ViewerDevice } from '../../shared/play-api.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import type { Guard } from '../jobs/guard.ts';
 
 /** A device nothing was begun on for this long is forgotten, and its slot is free. */
@@ -77,7 +78,7 @@ export async function pruneDevices(db: D1Database): Promise<void> {
 export function renderDevice({ deviceId, createdAt, seenAt }: DeviceRow): ViewerDevice {
   return {
     deviceId,
-    firstSeenAt: new Date(createdAt * 1000).toISOString(),
-    lastSeenAt: new Date(seenAt * 1000).toISOString(),
+    firstSeenAt: rfc3339(createdAt),
+    lastSeenAt: rfc3339(seenAt),
   };
 }

@@ -13,6 +13,7 @@ import {
 import type { PlayAnswer } from '../../shared/play-api.ts';
 import { manifestsOf } from '../../shared/protection.ts';
 import { licenseUrlOf, type OfferedSystem } from '../../shared/protection-systems.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import { type PlayClaims, signToken } from '../../shared/sign.ts';
 import type { AppEnv } from '../http/context.ts';
 import { offeredSystems } from '../keys/offer.ts';
@@ -62,7 +63,7 @@ export async function playAnswer(c: Context<AppEnv>, grant: Grant): Promise<Play
     ...(grant.hasPreview ? { preview: base + PREVIEW } : {}),
     ...(grant.hasChapters ? { chapters: base + CHAPTERS } : {}),
     ...(scheme === 'cenc' ? { drm: licenses(root, systems, grant.deviceId) } : {}),
-    expiresAt: timestamp(grant.expiresAt),
+    expiresAt: rfc3339(grant.expiresAt),
   };
 }
 
@@ -76,8 +77,4 @@ function licenses(
     ...{ keySystem, licenseUrl: licenseUrlOf(root, keySystem), headers },
   }));
   return all[0] && { scheme: 'cenc', ...all[0], systems: all };
-}
-
-export function timestamp(unixSeconds: number): string {
-  return new Date(unixSeconds * 1000).toISOString();
 }

@@ -3,12 +3,13 @@ import { type Context, Hono } from 'hono';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import { PlayRequest, RenewRequest, type WatchLink } from '../../shared/play-api.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import { signToken, type WatchClaims } from '../../shared/sign.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
 import { idempotent, repeatable } from '../http/idempotency.ts';
-import { playAnswer, timestamp } from './play-answer.ts';
+import { playAnswer } from './play-answer.ts';
 import { noteRevoked } from './revocations.ts';
 import { beginSession, noSuchVideo, renewSession } from './sessions.ts';
 import { type PlayableVideo, type PlaySession, revokeSession, sessionOf, videoOf } from './store.ts';
@@ -31,7 +32,7 @@ export function playRoutes(): Hono<AppEnv> {
     const claims: WatchClaims = { video: video.id, owner: video.ownerId, exp };
     const token = await signToken('watch', claims, c.var.config.SIGNING_KEYS);
     const { origin } = new URL(c.req.url);
-    const link: WatchLink = { url: `${origin}/watch/${video.id}#t=${token}`, expiresAt: timestamp(exp) };
+    const link: WatchLink = { url: `${origin}/watch/${video.id}#t=${token}`, expiresAt: rfc3339(exp) };
     return c.json(link, 201);
   });
 

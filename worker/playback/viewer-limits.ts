@@ -1,6 +1,7 @@
 // What one viewer may have at once: devices, and sessions that play. Both are held by the statement that begins or
 // renews a session, and D1 runs one statement at a time: of eight plays at once those that fit succeed.
 import { AppError } from '../../shared/errors.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import type { Config } from '../env.ts';
 import type { Guard } from '../jobs/guard.ts';
 import { type DeviceRow, devicesOf, renderDevice } from './device-store.ts';
@@ -107,7 +108,7 @@ function renderSession({ sessionId, videoId, deviceId, startedAt, lastSeenAt }: 
   return {
     ...{ sessionId, videoId },
     ...(deviceId === null ? {} : { deviceId }),
-    startedAt: new Date(startedAt * 1000).toISOString(),
-    lastSeenAt: new Date(lastSeenAt * 1000).toISOString(),
+    startedAt: rfc3339(startedAt),
+    lastSeenAt: rfc3339(lastSeenAt),
   };
 }

@@ -9,6 +9,7 @@ import {
   uploadPartSizeBytes,
 } from '../../shared/limits.ts';
 import { sourceKey } from '../../shared/object-keys.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import type { Config, Env } from '../env.ts';
 import type { Caller } from '../http/context.ts';
 import { refuseProtection } from '../keys/offer.ts';
@@ -69,7 +70,7 @@ export async function renderCreated(config: Config, upload: UploadRow): Promise<
     method: upload.method,
     partSizeBytes: upload.part_bytes,
     partCount: upload.part_count,
-    expiresAt: new Date(upload.expires_at * 1000).toISOString(),
+    expiresAt: rfc3339(upload.expires_at),
     ...(upload.method === 'presigned' &&
       isOpen(upload) && { parts: await presignParts(config, upload, firstNumbers) }),
   };

@@ -9,6 +9,7 @@ import {
   type UploadStatus,
 } from '../../shared/api.ts';
 import { MIB } from '../../shared/limits.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
@@ -127,6 +128,6 @@ function renderStatus(upload: UploadRow, parts: PartRow[]): UploadStatus {
     partSizeBytes: upload.part_bytes,
     partCount: upload.part_count,
     parts: parts.map(({ number, etag, size_bytes }) => ({ number, etag, sizeBytes: size_bytes })),
-    expiresAt: new Date(upload.expires_at * 1000).toISOString(),
+    expiresAt: rfc3339(upload.expires_at),
   };
 }

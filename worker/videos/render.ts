@@ -1,6 +1,7 @@
 // A video row as the API shows it.
 import type { Job, Video } from '../../shared/api.ts';
 import { Presentation } from '../../shared/messages.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import type { SubtitleInfo } from '../../shared/subtitle-api.ts';
 import type { PlannedVideo } from '../jobs/render.ts';
 import type { VideoRow } from './store.ts';
@@ -48,8 +49,4 @@ function presentationOf(row: VideoRow): Shown {
     ...published
   } = presentation;
   return published;
-}
-
-function rfc3339(unixSeconds: number): string {
-  return new Date(unixSeconds * 1000).toISOString();
 }

@@ -1,11 +1,12 @@
 // Sends what is due, after the request that caused it and every minute by the cron. Any number of Workers may be at
 // it: each takes one delivery at a time.
 import { errorFields, type Log } from '../../shared/log.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import { PING } from '../../shared/webhook-api.ts';
 import { type Config, configOf, type Env } from '../env.ts';
 import { attemptDelivery, isGone, type Outcome } from './attempt.ts';
 import { claimDue, type DeliveryRow, recordAttempt, type Verdict } from './delivery-store.ts';
-import { disableGone, endpointById, isoTime, secretsOf } from './endpoint-store.ts';
+import { disableGone, endpointById, secretsOf } from './endpoint-store.ts';
 import { fanOut } from './fan-out.ts';
 import { retryDelaySeconds } from './schedule.ts';
 
@@ -72,7 +73,7 @@ export async function deliver(env: Env, row: DeliveryRow, log: Log): Promise<voi
   const { statusCode, durationMs, error } = outcome;
   const verdict = verdictOn(row, outcome, config);
   const attempt = {
-    at: isoTime(startedMs / 1000),
+    at: rfc3339(startedMs / 1000),
     ...(statusCode !== undefined && { statusCode }),
     durationMs,
     ...(error !== undefined && { error }),

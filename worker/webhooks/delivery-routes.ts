@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import { type Delivery, type DeliveryList, DeliveryState, PING } from '../../shared/webhook-api.ts';
 import { requires } from '../http/auth.ts';
 import { validated } from '../http/body.ts';
@@ -17,7 +18,6 @@ import {
   listDeliveries,
   resendDelivery,
 } from './delivery-store.ts';
-import { isoTime } from './endpoint-store.ts';
 import { eventId } from './events.ts';
 import { own } from './routes.ts';
 
@@ -92,8 +92,8 @@ function renderDelivery(row: DeliveryRow): Delivery {
     state: row.state,
     payload: JSON.parse(row.payload),
     attempts: attemptsOf(row),
-    ...(row.state === 'pending' && { nextAttemptAt: isoTime(row.next_at) }),
-    createdAt: isoTime(row.created_at),
+    ...(row.state === 'pending' && { nextAttemptAt: rfc3339(row.next_at) }),
+    createdAt: rfc3339(row.created_at),
   };
 }
 

@@ -1,5 +1,6 @@
 // SQL of endpoints. Every statement of a client names the owner.
 import { AppError } from '../../shared/errors.ts';
+import { rfc3339 } from '../../shared/rfc3339.ts';
 import type { Webhook, WebhookEventType, WebhookPatch, WebhookStatus } from '../../shared/webhook-api.ts';
 import { isLive, StoredSecrets } from './secrets.ts';
 
@@ -158,13 +159,9 @@ export function renderWebhook(row: EndpointRow): Webhook {
     events: JSON.parse(row.events) as WebhookEventType[],
     status: row.status,
     ...(row.disabled_reason !== null && { disabledReason: row.disabled_reason }),
-    ...(untils.length > 0 && { oldSecretUntil: isoTime(Math.max(...untils)) }),
-    createdAt: isoTime(row.created_at),
+    ...(untils.length > 0 && { oldSecretUntil: rfc3339(Math.max(...untils)) }),
+    createdAt: rfc3339(row.created_at),
   };
-}
-
-export function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }
 
 export function noSuchWebhook(): AppError {
