@@ -11,7 +11,7 @@ import { type Api, apiAt, type Json } from '../support/api.ts';
 import { CHROMIUM, launchBrowser, servePlayers } from '../support/browser.ts';
 import { playCase } from '../support/player-case.ts';
 import type { Player } from '../support/player-controls.ts';
-import { FILM_FRAMES, LANGUAGES, type Protection, uploadFilms } from '../support/player-film.ts';
+import { FILM_FRAMES, LANGUAGES, makeFilm, type Protection, uploadFilms } from '../support/player-film.ts';
 import { startStack } from '../support/stack.ts';
 
 const run = promisify(execFile);
@@ -23,10 +23,12 @@ let api: Api;
 let films: Record<Protection, string>;
 
 beforeAll(async () => {
-  [stack, players] = await Promise.all([startStack({ transcoders: 1 }), servePlayers()]);
-  if (existsSync(CHROMIUM)) browser = await launchBrowser();
+  const started = [startStack({ transcoders: 1 }), servePlayers(), makeFilm()] as const;
+  const [runningStack, servedPlayers, film] = await Promise.all(started);
+  [stack, players] = [runningStack, servedPlayers];
   api = apiAt(stack.url, await stack.token('uploader'));
-  films = await uploadFilms(api);
+  films = await uploadFilms(api, film);
+  if (existsSync(CHROMIUM)) browser = await launchBrowser();
 });
 
 afterAll(async () => {
@@ -55,7 +57,8 @@ const CASES: { player: Player; protection: Protection; asked: string[] }[] = [
   { player: 'dash.js-by-manifest', protection: 'cenc', asked: ['license'] },
 ];
 
-describe.skipIf(!existsSync(CHROMIUM))('a film in two languages', () => {
+// Once more where a starved machine has met a race of a player's own, such as hls.js's switch while a key is on its way.
+describe.skipIf(!existsSync(CHROMIUM))('a film in two languages', { retry: 1 }, () => {
   it.concurrent.each(CASES)('under protection $protection plays in $player', async (one) => {
     // Without headers of the page's own a licence cannot be bound to a device.
     const device = one.player === 'dash.js-by-manifest' ? {} : { deviceId: 'browser-1' };

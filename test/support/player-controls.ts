@@ -16,7 +16,9 @@ export const SCRIPT_OF: Record<Player, string> = {
 
 const HLS_JS = `async (answer) => {
   const video = document.querySelector('video');
-  const hls = new Hls({ startLevel: 0 });
+  // With a buffer that takes all of the film: where a forced switch meets a key on its way, hls.js 1.7 may wait for
+  // that key for ever.
+  const hls = new Hls({ startLevel: 0, maxBufferLength: 30 });
   hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) window.failures.push(data.type + ' ' + data.details); });
   const ready = new Promise((resolve) => hls.on(Hls.Events.MANIFEST_PARSED, resolve));
   hls.loadSource(answer.hls);

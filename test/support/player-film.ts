@@ -33,8 +33,7 @@ const PROTECTIONS: Record<Protection, Json> = {
 };
 
 /** Uploads the film under every protection. @returns the ids of the videos when all are ready */
-export async function uploadFilms(api: Api): Promise<Record<Protection, string>> {
-  const film = await makeFilm(await makeFolder('players'));
+export async function uploadFilms(api: Api, film: string): Promise<Record<Protection, string>> {
   const uploadUnder = async (protection: Protection) => {
     const choices = { ...CHOICES, ...PROTECTIONS[protection] };
     const { videoId, jobId } = await uploadFile(api, film, 'single', choices);
@@ -50,7 +49,9 @@ export async function uploadFilms(api: Api): Promise<Record<Protection, string>>
   return { none, 'aes-128': aes, cenc };
 }
 
-async function makeFilm(folder: string): Promise<string> {
+/** @returns its path */
+export async function makeFilm(): Promise<string> {
+  const folder = await makeFolder('players');
   const path = join(folder, 'film.mkv');
   const languages = Object.entries(LANGUAGES);
   const texts = languages.map(([language]) => join(folder, `${language}.srt`));
