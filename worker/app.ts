@@ -13,6 +13,8 @@ import { jobRoutes } from './jobs/routes.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { legacyRoutes, wholeFormRoutes } from './legacy/routes.ts';
 import { legacySourceRoutes } from './legacy/source-routes.ts';
+import { bucketSourceRoutes } from './migrations-api/bucket-routes.ts';
+import { migrationRoutes } from './migrations-api/routes.ts';
 import { opsRoutes } from './ops/routes.ts';
 import { deviceRoutes } from './playback/device-routes.ts';
 import { licenseRoutes } from './playback/license-routes.ts';
@@ -63,6 +65,8 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', legacyRoutes());
   app.route('/', legacySourceRoutes());
   app.route('/', wholeFormRoutes());
+  app.route('/', migrationRoutes());
+  app.route('/', bucketSourceRoutes());
   app.route('/', opsRoutes());
   app.route('/', internalRoutes());
   app.route('/', keyRoutes());
