@@ -56,12 +56,18 @@ export async function expireOpenUploads(stateDirectory: string): Promise<void> {
 
 const FOLDERS = { d1: 'miniflare-D1DatabaseObject', r2: 'miniflare-R2BucketObject' };
 
-async function openDatabase(stateDirectory: string, kind: keyof typeof FOLDERS) {
+export type LocalDatabase = Awaited<ReturnType<typeof openDatabase>>;
+
+export async function openDatabase(
+  stateDirectory: string,
+  kind: keyof typeof FOLDERS,
+  { isReadOnly = false } = {},
+) {
   const folder = join(stateDirectory, 'v3', kind, FOLDERS[kind]);
   const names = existsSync(folder) ? await readdir(folder) : [];
   const found = names.filter((name) => name.endsWith('.sqlite') && name !== 'metadata.sqlite');
   if (found.length !== 1) throw new Error(`${folder} has ${found.length} databases, one was expected`);
-  const database = new DatabaseSync(join(folder, found[0]!));
+  const database = new DatabaseSync(join(folder, found[0]!), { readOnly: isReadOnly });
   return {
     all: <T>(sql: string) => database.prepare(sql).all() as T[],
     run: (sql: string) => void database.exec(sql),

@@ -1,8 +1,12 @@
-// `npm run chaos -- uploads|encode|publish [--seed N]`: faults on purpose, with counts of what they did. Exit code 1 when a
-// promise was broken.
+// `npm run chaos [-- jobs|uploads|encode|publish] [--seed N]`: faults on purpose, with counts of what they did; `jobs`
+// unless another is named. Exit code 1 when a promise was broken. `check FILE` judges a history again.
 import { parseArgs } from 'node:util';
 import { MIB } from '../shared/limits.ts';
 import { brokenEncodePromises, encodeTable, runEncodeChaos } from './encode.ts';
+import { checkHistory } from './jobs/checker.ts';
+import { readHistory } from './jobs/history.ts';
+import { jobTable } from './jobs/report.ts';
+import { runJobChaos } from './jobs/run.ts';
 import { publishTable, runPublishChaos } from './publish.ts';
 import { brokenPromises, tableOf } from './upload-report.ts';
 import { runUploadChaos } from './uploads.ts';
@@ -13,6 +17,8 @@ type Say = (line: string) => void;
 const OPTIONS = {
   seed: { type: 'string' },
   uploads: { type: 'string', default: '64' },
+  jobs: { type: 'string', default: '300' },
+  zombies: { type: 'string', default: '20' },
   kills: { type: 'string' },
   publications: { type: 'string', default: '50' },
 } as const;
@@ -20,6 +26,21 @@ const OPTIONS = {
 const { positionals, values } = parseArgs({ options: OPTIONS, allowPositionals: true });
 
 const SCENARIOS: Record<string, (seed: number, say: Say) => Promise<Outcome>> = {
+  jobs: async (seed, say) => {
+    const { jobs, zombies, kills = 40 } = values;
+    const report = await runJobChaos(
+      {
+        ...{ seed, jobs: Number(jobs), kills: Number(kills), zombies: Number(zombies), workerKills: 5 },
+        ...{ transcoders: 2, clients: 4 },
+      },
+      say,
+    );
+    return { table: jobTable(report), broken: report.broken };
+  },
+  check: async () => {
+    const { broken, counts } = checkHistory(await readHistory(positionals[1] ?? ''));
+    return { table: JSON.stringify(counts, null, 2), broken };
+  },
   uploads: async (seed, say) => {
     const report = await runUploadChaos(
       {
@@ -44,11 +65,11 @@ const SCENARIOS: Record<string, (seed: number, say: Say) => Promise<Outcome>> = 
   },
 };
 
-const name = positionals[0] ?? '';
+const name = positionals[0] ?? 'jobs';
 const scenario = SCENARIOS[name];
-if (!scenario || positionals.length > 1) {
+if (!scenario || positionals.length > (name === 'check' ? 2 : 1)) {
   console.error(
-    'npm run chaos -- uploads|encode|publish [--seed N] [--kills N] [--uploads 64] [--publications 50]',
+    'npm run chaos [-- jobs|uploads|encode|publish] [--seed N] [--kills N] [--jobs 300] [--zombies 20] [--uploads 64] [--publications 50]',
   );
   process.exit(2);
 }
