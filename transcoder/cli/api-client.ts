@@ -118,6 +118,8 @@ export function createApiClient(baseUrl: string, token: string, options: ApiClie
   return {
     baseUrl,
     authorization,
+    send,
+    call,
     /** @param idempotencyKey asks for the same upload again when the answer got lost */
     createUpload: (input: z.input<typeof CreateUpload>, idempotencyKey?: string) =>
       call(CreatedUpload, 'POST', '/v1/uploads', input, idempotencyKey),

@@ -3,10 +3,10 @@ import { stat } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { CreateUpload, VideoInput } from '../../shared/api.ts';
-import { type ApiClient, createApiClient } from './api-client.ts';
+import type { ApiClient } from './api-client.ts';
+import { connect } from './connect.ts';
 import { failureOf } from './failure.ts';
 import { Interrupted, onInterruption } from './interruption.ts';
-import { localHome, mintToken, readLocalSecrets, readLocalUrl } from './local-stack.ts';
 import { playRows, showUpload } from './show-upload.ts';
 import { UploadInterrupted, type UploadRequest } from './upload-file.ts';
 import { journalOf, removeForgottenJournals, stateFolder } from './upload-journal.ts';
@@ -68,17 +68,6 @@ export async function uploadCommand(args: string[]): Promise<number> {
 }
 
 const Parallel = z.coerce.number().int().min(1).max(16);
-/** `REELAY_URL` and `REELAY_TOKEN` point at a deployment; without them the local stack is meant. */
-async function connect(signal: AbortSignal): Promise<ApiClient> {
-  const home = localHome();
-  const url = process.env.REELAY_URL ?? (await readLocalUrl(home));
-  if (!url)
-    throw new UsageError('there is no local stack; run npm start, or set REELAY_URL and REELAY_TOKEN');
-  if (process.env.REELAY_TOKEN) return createApiClient(url, process.env.REELAY_TOKEN, { signal });
-  const secrets = process.env.REELAY_URL ? undefined : await readLocalSecrets(home);
-  if (!secrets) throw new UsageError('set REELAY_TOKEN to a bearer token of that deployment');
-  return createApiClient(url, mintToken(secrets, 'admin', 'local'), { signal });
-}
 
 async function uploadOne(
   client: ApiClient,
