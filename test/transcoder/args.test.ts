@@ -92,7 +92,6 @@ describe('a chunk', () => {
       expect(optionOf(options, '-g')).toBe('60');
       expect(optionOf(options, '-video_track_timescale')).toBe('30000');
       expect(optionOf(options, '-map_metadata')).toBe('-1');
-      expect(optionOf(options, '-threads')).toBe('2');
     }
     expect(lists.map((options) => optionOf(options, '-crf'))).toEqual(['20', '21', '21', '21']);
     expect(lists.map((options) => optionOf(options, '-maxrate'))).toEqual([
@@ -103,14 +102,14 @@ describe('a chunk', () => {
     ]);
   });
 
-  test('gives the encoders side by side no more threads than the largest of them needs', () => {
+  test('gives the largest encoder all threads, and each below half as many', () => {
     const threadsOf = (of: Plan, threads: number) =>
       chunkCommand(of, { ...INPUT, threads }, { firstFrame: 0, endFrame: 60 }, () => 'x').outputs.map(
         ({ options }) => optionOf(options, '-threads'),
       );
     const one = plan();
-    expect(threadsOf(one, 2)).toEqual(['1', '1', '1', '1']);
-    expect(threadsOf(one, 8)).toEqual(['4', '4', '4', '4']);
+    expect(threadsOf(one, 2)).toEqual(['1', '1', '1', '2']);
+    expect(threadsOf(one, 8)).toEqual(['1', '2', '4', '8']);
     expect(threadsOf({ ...one, renditions: one.renditions.slice(0, 1) }, 2)).toEqual(['2']);
   });
 

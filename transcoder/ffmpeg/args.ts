@@ -71,7 +71,16 @@ export function chunkCommand(
     }),
     outputs: [
       ...plan.renditions.map((rendition, index) => ({
-        options: ['-map', `[v${index}]`, ...videoOutputOptions(plan, rendition, frames, input.threads)],
+        options: [
+          '-map',
+          `[v${index}]`,
+          ...videoOutputOptions(
+            plan,
+            rendition,
+            frames,
+            encoderThreads(input.threads, plan.renditions.length - 1 - index),
+          ),
+        ],
         path: outputPath(rendition),
       })),
       // Last: ffmpeg's count of frames is that of its first output.
@@ -192,7 +201,7 @@ function sourceTimeAxis(plan: Plan): string[] {
 function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, threads: number): string[] {
   return [
     ...['-an', '-sn', '-dn', '-frames:v', String(frames)],
-    ...encoderOptions(plan, rung, encoderThreads(threads, plan.renditions.length)),
+    ...encoderOptions(plan, rung, threads),
     ...['-fps_mode', 'passthrough', '-video_track_timescale', String(plan.timescale)],
     ...colorTags(plan.color),
     ...ANONYMOUS,
@@ -202,11 +211,12 @@ function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, 
 }
 
 /**
- * Threads for each of the encoders that run side by side. The largest rung is about half of the work; beyond what
- * keeps it from being the last one, threads only wait for each other: 9 % of the CPU time of four rungs on two cores.
+ * Threads of an encoder beside those of the other rungs: all for the largest, which is about half of the work, and
+ * half as many for each below. More would only wait for each other, 10 % of the CPU time of four rungs on two cores;
+ * fewer would leave cores idle, since an encoder of one thread works in ffmpeg's own.
  */
-function encoderThreads(threads: number, rungs: number): number {
-  return Math.ceil((2 * threads) / (rungs + 1));
+function encoderThreads(threads: number, rungsAbove: number): number {
+  return Math.max(1, threads >> rungsAbove);
 }
 
 function tileOutputOptions(tiles: number): string[] {
