@@ -1,4 +1,4 @@
-// `npm run chaos [-- jobs|uploads|encode|publish] [--seed N]`: faults on purpose, with counts of what they did; `jobs`
+// `npm run chaos [-- jobs|uploads|encode|migrate|publish] [--seed N]`: faults on purpose, with counts of what they did; `jobs`
 // unless another is named. Exit code 1 when a promise was broken. `check FILE` judges a history again.
 import { parseArgs } from 'node:util';
 import { MIB } from '../shared/limits.ts';
@@ -7,6 +7,7 @@ import { checkHistory } from './jobs/checker.ts';
 import { readHistory } from './jobs/history.ts';
 import { jobTable } from './jobs/report.ts';
 import { runJobChaos } from './jobs/run.ts';
+import { brokenMigratePromises, migrateTable, runMigrateChaosOnOwnStack } from './migrate.ts';
 import { publishTable, runPublishChaos } from './publish.ts';
 import { brokenPromises, tableOf } from './upload-report.ts';
 import { runUploadChaos } from './uploads.ts';
@@ -20,6 +21,7 @@ const OPTIONS = {
   jobs: { type: 'string', default: '300' },
   zombies: { type: 'string', default: '20' },
   kills: { type: 'string' },
+  items: { type: 'string', default: '200' },
   publications: { type: 'string', default: '50' },
 } as const;
 
@@ -59,6 +61,14 @@ const SCENARIOS: Record<string, (seed: number, say: Say) => Promise<Outcome>> = 
     );
     return { table: encodeTable(report), broken: brokenEncodePromises(report) };
   },
+  migrate: async (seed, say) => {
+    const { items, kills = 20 } = values;
+    const report = await runMigrateChaosOnOwnStack(
+      { seed, items: Number(items), kills: Number(kills), parallel: 6 },
+      say,
+    );
+    return { table: migrateTable(report), broken: brokenMigratePromises(report) };
+  },
   publish: async () => {
     const report = await runPublishChaos(Number(values.publications));
     return { table: publishTable(report), broken: report.failures };
@@ -69,7 +79,7 @@ const name = positionals[0] ?? 'jobs';
 const scenario = SCENARIOS[name];
 if (!scenario || positionals.length > (name === 'check' ? 2 : 1)) {
   console.error(
-    'npm run chaos [-- jobs|uploads|encode|publish] [--seed N] [--kills N] [--jobs 300] [--zombies 20] [--uploads 64] [--publications 50]',
+    'npm run chaos [-- jobs|uploads|encode|migrate|publish] [--seed N] [--kills N] [--jobs 300] [--zombies 20] [--uploads 64] [--items 200] [--publications 50]',
   );
   process.exit(2);
 }

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { brokenMigratePromises, migrateTable, runMigrateChaos } from '../../chaos/migrate.ts';
 import { MIB } from '../../shared/limits.ts';
 import { createR2 } from '../../transcoder/r2.ts';
 import { type Api, apiAt, type Json, jobEnd, watchJob } from '../support/api.ts';
@@ -185,3 +187,45 @@ describe('an import', () => {
     expect(await api.call(`/v1/videos/${videoId}`)).toMatchObject({ state: 'failed', error: { code } });
   });
 });
+
+// The short version of `npm run chaos -- migrate`, with the same code.
+describe('a migration whose migrator is killed', () => {
+  it('ends with one verified video per source, writes to none, and can be taken back', async () => {
+    const seed = Number(process.env.CHAOS_SEED ?? 31);
+    const token = stack.token('admin', 'library');
+    const report = await runMigrateChaos({
+      ...{ seed, items: 10, kills: 3, parallel: 4 },
+      stack: { url: stack.url, token },
+    });
+    // Shown beside a failure.
+    console.log(`seed ${seed}\n${migrateTable(report)}`);
+    expect(brokenMigratePromises(report)).toEqual([]);
+    // A run in which nothing went wrong would prove nothing.
+    expect(report).toMatchObject({ kills: 3, runs: 4, videos: 10, sourceWrites: 0 });
+    expect(report.killsUnderWay).toBeGreaterThan(0);
+
+    const owner = apiAt(stack.url, token);
+    const rollBack = (...names: string[]) =>
+      reelay(['migrate', '--rollback', '--migration', report.migrationId, ...names], token);
+    const idsLeft = async () =>
+      (await owner.call('/v1/videos?limit=100')).videos.map((one: Json) => one.contentId);
+    expect(await rollBack(`movie/${seed}-4`)).toMatchObject({ code: 0 });
+    expect(await idsLeft()).toHaveLength(9);
+    expect(await idsLeft()).not.toContain(`${seed}-4`);
+    expect(await rollBack(`movie/${seed}-99`)).toMatchObject({ code: 2 });
+    expect(await idsLeft()).toHaveLength(9);
+    expect(await rollBack()).toMatchObject({ code: 0 });
+    expect(await idsLeft()).toEqual([]);
+    const { items } = await owner.call(`/v1/migrations/${report.migrationId}`);
+    expect(items).toMatchObject({ rolled_back: 10, done: 0 });
+  });
+});
+
+function reelay(args: string[], token: string): Promise<{ code: number; output: string }> {
+  const env = { ...process.env, REELAY_URL: stack.url, REELAY_TOKEN: token };
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['transcoder/cli/reelay.mjs', ...args], { env }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, output: stdout + stderr }),
+    );
+  });
+}
