@@ -24,12 +24,16 @@ import { prewarmRoutes } from './playback/prewarm-routes.ts';
 import { publicRoutes } from './playback/public-routes.ts';
 import { watchRoutes } from './playback/watch-routes.ts';
 import { preflightRoutes } from './preflight/routes.ts';
+import { recommendRoutes } from './recommend/routes.ts';
+import { recommendRunRoutes } from './recommend/run-routes.ts';
 import { importRoutes } from './uploads/import-routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { tusRoutes } from './uploads/tus-routes.ts';
 import { requireTusVersion, tusHeaders } from './uploads/tus-wire.ts';
 import { videoRoutes } from './videos/routes.ts';
 import { subtitleRoutes } from './videos/subtitle-routes.ts';
+import { noteCmcd } from './watch/note-cmcd.ts';
+import { WATCH_PATH, watchEventRoutes } from './watch/routes.ts';
 import { deliveryRoutes } from './webhooks/delivery-routes.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
@@ -43,7 +47,8 @@ export function createApp(): Hono<AppEnv> {
   app.use('/v1/*', apiCors);
   app.use('/api/*', apiCors);
   app.use('/v1/tus/*', requireTusVersion);
-  app.use('/v1/*', except(bringsTicket, authenticate));
+  app.use('/v1/*', except([bringsTicket, bringsPlayToken], authenticate));
+  app.use('/p/*', noteCmcd);
 
   app.route('/', uploadRoutes());
   app.route('/', tusRoutes());
@@ -56,6 +61,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', prewarmRoutes());
   app.route('/', deviceRoutes());
   app.route('/', watchRoutes());
+  app.route('/', watchEventRoutes());
   app.route('/', licenseRoutes());
   app.route('/', mediaRoutes());
   app.route('/', publicRoutes());
@@ -67,6 +73,8 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', wholeFormRoutes());
   app.route('/', migrationRoutes());
   app.route('/', bucketSourceRoutes());
+  app.route('/', recommendRoutes());
+  app.route('/', recommendRunRoutes());
   app.route('/', opsRoutes());
   app.route('/', internalRoutes());
   app.route('/', keyRoutes());
@@ -76,4 +84,9 @@ export function createApp(): Hono<AppEnv> {
 /** A browser's WebSocket cannot send headers; the route takes its one-use ticket for a credential. */
 function bringsTicket(c: Context): boolean {
   return /^\/v1\/jobs\/[^/]+\/events$/.test(c.req.path) && c.req.query('ticket') !== undefined;
+}
+
+/** A page that closes can set no header; the route takes the playback token in the body for a credential. */
+function bringsPlayToken(c: Context): boolean {
+  return c.req.path === WATCH_PATH && c.req.header('Authorization') === undefined;
 }

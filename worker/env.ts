@@ -27,6 +27,9 @@ export type Env = {
   PUBLIC?: R2Bucket;
   DB: D1Database;
   TICKETS: Queue;
+  WATCH: Queue;
+  /** Gets a copy of what is watched. */
+  WATCH_EVENTS?: AnalyticsEngineDataset;
   PROGRESS_ROOMS: DurableObjectNamespace<ProgressRoom>;
   TUS_UPLOADS: DurableObjectNamespace<TusUpload>;
   PREWARM_REGIONS: DurableObjectNamespace<PrewarmRegion>;

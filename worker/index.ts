@@ -8,9 +8,11 @@ import { pruneDevices } from './playback/device-store.ts';
 import { countViews } from './playback/popularity.ts';
 import { syncPublicBucket } from './playback/public-copies.ts';
 import { pruneSessions } from './playback/store.ts';
+import { tendRecommendations } from './recommend/chores.ts';
 import { expireUploads } from './uploads/expire.ts';
 import { pruneUploadDays } from './uploads/quota.ts';
 import { purgeDeleted } from './videos/delete.ts';
+import { consumeWatch } from './watch/consumer.ts';
 import { sweepWebhooks } from './webhooks/deliver.ts';
 import { pruneDeliveries } from './webhooks/delivery-store.ts';
 
@@ -24,11 +26,16 @@ const app = createApp();
 export default {
   fetch: app.fetch,
 
+  async queue(batch, env) {
+    await consumeWatch(batch, env, createLog({ queue: batch.queue }));
+  },
+
   async scheduled(_controller, env) {
     const log = createLog({ cron: crypto.randomUUID() });
     const chores = [
       ...[sweep(env, log), expireUploads(env, log), purgeDeleted(env, log), sweepWebhooks(env, log)],
       syncPublicBucket(env, log),
+      tendRecommendations(env, log),
       ...[
         pruneKeys(env.DB),
         pruneUploadDays(env.DB),

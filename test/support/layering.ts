@@ -8,7 +8,7 @@ export type SourceFile = { path: string; text: string };
 type Rule = { in: RegExp; may: RegExp[]; npm?: RegExp; why: string };
 
 const NODE = /^node:/;
-const WORKER_NPM = /^(hono(\/.*)?|zod|jose|aws4fetch|@cloudflare\/containers|cloudflare:.*)$/;
+const WORKER_NPM = /^(hono(\/.*)?|zod|jose|aws4fetch|@svta\/cml-cmcd|@cloudflare\/containers|cloudflare:.*)$/;
 
 /** The first rule that matches a file holds for it. */
 export const IMPORT_RULES: Rule[] = [

@@ -62,6 +62,7 @@ CREATE TABLE qoe_sessions (
   version        INTEGER NOT NULL,
   hour           INTEGER NOT NULL,
   rung           TEXT NOT NULL,
+  app            TEXT NOT NULL,
   startup_ms     INTEGER,
   is_measured    INTEGER NOT NULL,
   has_failed     INTEGER NOT NULL,
