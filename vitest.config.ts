@@ -45,6 +45,7 @@ export default defineConfig(async () => {
                   ATTACKS_SEED: process.env.ATTACKS_SEED ?? '1',
                   PUBLISHES: process.env.PUBLISHES ?? '5',
                   PLAY_SEGMENT_SECONDS: process.env.PLAY_SEGMENT_SECONDS ?? '100',
+                  STEADY_ROWS: process.env.STEADY_ROWS ?? '1000',
                 },
                 outboundService: answerOutside as never,
               },

@@ -72,7 +72,7 @@ export function checkHistory(entries: readonly Entry[]): Findings {
 type Of = (event: string) => Line[];
 type Rows = ReadonlyMap<string, Line>;
 
-function isTerminal(state: unknown): boolean {
+function isTerminal(state: string): boolean {
   return ['succeeded', 'failed', 'cancelled'].includes(state);
 }
 

@@ -53,6 +53,7 @@ function noteFacts(key: string, bytes: Buffer, history: History): void {
 export async function makeStaleDue(stateDirectory: string): Promise<void> {
   using d1 = await openDatabase(stateDirectory, 'd1');
   d1.run('UPDATE stale_generations SET due_at = 0');
+  d1.run('UPDATE purged_prefixes SET due_at = 0');
   d1.run('UPDATE sessions SET expires_at = unixepoch() - 1');
 }
 
@@ -60,6 +61,7 @@ export async function staleLeft(stateDirectory: string): Promise<number> {
   using d1 = await openDatabase(stateDirectory, 'd1', { isReadOnly: true });
   const [row] = d1.all<{ count: number }>(
     `SELECT (SELECT count(*) FROM stale_generations WHERE due_at <= unixepoch())
+       + (SELECT count(*) FROM purged_prefixes WHERE due_at <= unixepoch())
        + (SELECT count(*) FROM videos WHERE state = 'deleting') AS count`,
   );
   return row?.count ?? 0;

@@ -24,7 +24,8 @@ type World = {
 };
 
 const MAX_OPEN_JOBS = 12;
-const ATTEMPTS = 60;
+/** A request that died with the Worker holds its Idempotency-Key until its lease is over: two minutes are enough. */
+const ATTEMPTS = 240;
 const PAUSE_MS = 500;
 const FATES: Fate[] = ['again', 'deleted', 'cancelled', 'deleted'];
 

@@ -21,12 +21,48 @@ const SHORT_VIDEO_SECONDS = 5 * 60;
 const PROFILE_RULE = `(t.kind <> 'chunk' OR j.profile = ? OR NOT EXISTS (
   SELECT 1 FROM tasks c WHERE c.job_id = t.job_id AND c.kind = 'chunk' AND (c.mark > 0 OR c.state = 'running')))`;
 
-const CLAIM = `
+/** Of the head of the line, of owners with something ready, of each of them, and of jobs being watched. */
+const HEAD_TASKS = 50;
+const OWNERS = 100;
+const TASKS_OF_OWNER = 5;
+const WATCHED_JOBS = 20;
+
+const IN_LINE = `state = 'ready' AND not_before <= unixepoch()`;
+const LINE = 'rank, job_created_at, job_id, idx';
+
+// `tasks.rank` holds what the order below makes of a job's priority and length and of the task's kind; a trigger
+// keeps it. The most urgent task is the first of its owner's, so the first few of each owner are enough to find it,
+// or of a job that is being watched. Where there are more owners than are looked at, the head of the line is: nobody
+// waits for ever.
+const CANDIDATES = `(
+  WITH RECURSIVE owners (id) AS (
+    SELECT min(owner_id) FROM tasks INDEXED BY tasks_by_owner WHERE state = 'ready'
+    UNION ALL
+    SELECT (SELECT min(t.owner_id) FROM tasks t INDEXED BY tasks_by_owner WHERE t.state = 'ready' AND t.owner_id > owners.id)
+    FROM owners WHERE owners.id IS NOT NULL LIMIT ${OWNERS})
+  SELECT job_id, name FROM (
+    SELECT job_id, name FROM tasks INDEXED BY tasks_by_rank WHERE ${IN_LINE} ORDER BY ${LINE} LIMIT ${HEAD_TASKS})
+  UNION
+  SELECT first.value ->> 0, first.value ->> 1 FROM owners, json_each((
+    SELECT json_group_array(json_array(job_id, name)) FROM (
+      SELECT job_id, name FROM tasks INDEXED BY tasks_by_owner WHERE owner_id = owners.id AND ${IN_LINE}
+      ORDER BY ${LINE} LIMIT ${TASKS_OF_OWNER}))) first
+  UNION
+  SELECT w.job_id, w.name FROM (
+    SELECT id FROM jobs INDEXED BY jobs_watched WHERE state = 'running' AND watched_until > unixepoch()
+    ORDER BY watched_until DESC LIMIT ${WATCHED_JOBS}) watched
+  JOIN tasks w ON w.job_id = watched.id WHERE w.state = 'ready')`;
+
+/** Every ready task there is: for a transcoder whom the rules keep from all candidates. */
+const EVERYTHING = `(SELECT job_id, name FROM tasks INDEXED BY tasks_ready WHERE ${IN_LINE})`;
+
+const claimStatement = (candidates: string) => `
   UPDATE tasks SET state = 'running', epoch = epoch + 1, worker_id = ?, lease_until = unixepoch() + ?,
     mark_at_claim = mark, token = ?, started_at = coalesce(started_at, unixepoch())
   WHERE (job_id, name) = (
-    SELECT t.job_id, t.name FROM tasks t
-    JOIN jobs j ON j.id = t.job_id
+    SELECT t.job_id, t.name FROM ${candidates} candidate
+    CROSS JOIN tasks t ON t.job_id = candidate.job_id AND t.name = candidate.name
+    CROSS JOIN jobs j ON j.id = t.job_id
     LEFT JOIN (SELECT rj.owner_id, count(*) AS running FROM tasks rt JOIN jobs rj ON rj.id = rt.job_id
                WHERE rt.state = 'running' GROUP BY rj.owner_id) busy ON busy.owner_id = j.owner_id
     WHERE t.state = 'ready' AND t.not_before <= unixepoch() AND j.state IN ('queued', 'running') AND ${PROFILE_RULE}
@@ -66,13 +102,28 @@ export async function claimTask(
   request: ClaimRequest,
   config: Config,
 ): Promise<Claim | undefined> {
+  const found = await claimAmong(CANDIDATES, db, request, config);
+  return found ?? ((await isAnythingReady(db)) ? claimAmong(EVERYTHING, db, request, config) : undefined);
+}
+
+async function isAnythingReady(db: D1Database): Promise<boolean> {
+  const row = await db.prepare(`SELECT 1 FROM tasks INDEXED BY tasks_ready WHERE ${IN_LINE} LIMIT 1`).first();
+  return row !== null;
+}
+
+async function claimAmong(
+  candidates: string,
+  db: D1Database,
+  request: ClaimRequest,
+  config: Config,
+): Promise<Claim | undefined> {
   const storage = storageAccess(config);
   const token = newToken();
   const encoders = encodersOf(request);
   const isClaimed = `id = (SELECT job_id FROM tasks WHERE worker_id = ? AND state = 'running' AND token = ?)`;
   const results = await db.batch([
     db
-      .prepare(CLAIM)
+      .prepare(claimStatement(candidates))
       .bind(request.workerId, config.LEASE_SECONDS, token, request.profile, JSON.stringify(encoders)),
     db
       .prepare(
@@ -117,7 +168,7 @@ export function signJobToken(held: HeldTask, config: Config): Promise<string> {
 
 // The deployment's own key reaches the whole bucket. Where R2 temporary credentials are at hand, production
 // may scope it further here: the source read-only, `outputPrefix` and `work/{jobId}/` writable, for the lease.
-function storageAccess(config: Config): StorageAccess {
+export function storageAccess(config: Config): StorageAccess {
   const { R2_S3_ENDPOINT, R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY } = config;
   if (!R2_S3_ENDPOINT || !R2_ACCESS_KEY_ID || !R2_SECRET_ACCESS_KEY) {
     throw new AppError('storage_unavailable', {

@@ -40,7 +40,9 @@ export function encodersSeenStatements(db: D1Database, encoders: VideoEncoder[])
 export async function refuseUnserved(db: D1Database, waitSeconds: number): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `SELECT DISTINCT t.job_id AS jobId, ${ENCODER_OF} AS encoder FROM tasks t JOIN jobs j ON j.id = t.job_id
+      // Jobs of the common encoder, which are nearly all, are not in the index.
+      `SELECT DISTINCT t.job_id AS jobId, ${ENCODER_OF} AS encoder
+       FROM jobs j INDEXED BY jobs_by_encoder CROSS JOIN tasks t ON t.job_id = j.id
        WHERE t.state = 'ready' AND t.not_before <= unixepoch() - ?1 AND t.kind IN ${ENCODING_KINDS}
          AND j.state IN ('queued', 'running') AND ${ENCODER_OF} <> '${COMMON}'
          AND NOT EXISTS (SELECT 1 FROM encoders_seen e WHERE e.encoder = ${ENCODER_OF} AND e.seen_at > unixepoch() - ?1)

@@ -167,14 +167,15 @@ export async function closeInstant(db: D1Database, prefix: string): Promise<void
   ]);
 }
 
-/** Running jobs of which nothing is announced. */
+/** Running jobs of which nothing is announced, those first that were not looked at for longest. */
 export async function unannouncedJobs(db: D1Database, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `SELECT j.id FROM jobs j INDEXED BY jobs_open
-       WHERE j.state IN ('queued', 'running') AND j.plan IS NOT NULL
-         AND NOT EXISTS (SELECT 1 FROM growths g WHERE g.job_id = j.id)
-       ORDER BY j.created_at DESC LIMIT ?`,
+      `UPDATE jobs SET look_at = unixepoch() WHERE id IN (
+         SELECT id FROM jobs INDEXED BY jobs_unannounced
+         WHERE state IN ('queued', 'running') AND plan IS NOT NULL AND look_at IS NOT NULL
+         ORDER BY look_at, created_at LIMIT ?)
+       RETURNING id`,
     )
     .bind(limit)
     .all<{ id: string }>();

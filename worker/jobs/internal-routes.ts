@@ -129,7 +129,8 @@ export function internalRoutes(): Hono<AppEnv> {
   return app;
 }
 
-const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
+/** Lets pass who shows the transcoders' secret. */
+export const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
   if (!(await equalSecrets(bearerOf(c), c.var.config.TRANSCODER_SECRET))) {
     throw new AppError('unauthorized', { detail: 'This call needs the transcoder secret.' });
   }

@@ -78,8 +78,11 @@ const STALE_PER_RUN = 10;
 /** The sweeper's part: videos whose revision was begun by somebody who is gone. */
 export async function reviseStaleManifests(env: Env, log: Log): Promise<void> {
   const { results } = await env.DB.prepare(
-    `SELECT id FROM videos WHERE subtitles_version > manifest_revision
-       AND output_prefix IS NOT NULL AND state <> 'deleting' LIMIT ?`,
+    // Whoever was tried goes to the end of the line: one that fails every time keeps no other from its turn.
+    `UPDATE videos SET swept_at = unixepoch() WHERE id IN (
+       SELECT id FROM videos INDEXED BY videos_stale_manifests WHERE subtitles_version > manifest_revision
+         AND output_prefix IS NOT NULL AND state <> 'deleting' ORDER BY swept_at LIMIT ?)
+     RETURNING id`,
   )
     .bind(STALE_PER_RUN)
     .all<{ id: string }>();

@@ -1,6 +1,6 @@
 // Generations that no new session is given: an older ladder, the copy of a video that is ready, what a failed job
 // has left. Sessions on them go on to their end; then the objects are deleted, and with the last of a job its work.
-import { DAY_SECONDS } from '../../shared/limits.ts';
+import { DAY_SECONDS, MINUTE_SECONDS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { instantPrefix, workPrefix } from '../../shared/object-keys.ts';
 import type { Env } from '../env.ts';
@@ -10,6 +10,7 @@ import type { Guard } from './guard.ts';
 /** No token lives longer, so by then every session on it has been renewed or is over. */
 const KEPT_SECONDS = DAY_SECONDS;
 const MAX_REMOVED = 10;
+const RETRY_SECONDS = 5 * MINUTE_SECONDS;
 /** Thousands of objects one generation may cost a run; the next run goes on. */
 const LISTS_PER_PREFIX = 20;
 
@@ -66,9 +67,20 @@ export async function removeStaleGenerations(env: Env, log: Log): Promise<number
       if (await removeOne(env, row)) removed++;
     } catch (error) {
       log.warn('generation.removal_failed', { jobId: row.jobId, part: row.part, ...errorFields(error) });
+      await postpone(env.DB, row);
     }
   }
   return removed;
+}
+
+/** One that fails every time must not hold up those behind it. */
+async function postpone(db: D1Database, { jobId, part }: StaleRow): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE stale_generations SET due_at = unixepoch() + ${RETRY_SECONDS} WHERE job_id = ? AND part = ?`,
+    )
+    .bind(jobId, part)
+    .run();
 }
 
 async function removeOne(env: Env, row: StaleRow): Promise<boolean> {

@@ -17,6 +17,7 @@ import { wakeTranscoders } from './transcoder-container.ts';
 /** Work that has been ready this long gets another ticket: the first may be lost. */
 const TICKET_LOST_SECONDS = 60;
 const MAX_RETICKETED_JOBS = 5;
+const WAITING_TASKS = 200;
 
 const TASKS_KEPT_SECONDS = 7 * DAY_SECONDS;
 const MAX_PRUNED_JOBS = 50;
@@ -48,9 +49,11 @@ export async function sweep(env: Env, log: Log): Promise<void> {
 async function ticketWaitingJobs(db: D1Database): Promise<number> {
   const waiting = await db
     .prepare(
-      // Left alone, the planner reads every task there is in the order of GROUP BY.
-      `SELECT job_id AS jobId FROM tasks INDEXED BY tasks_ready
-       WHERE state = 'ready' AND not_before <= unixepoch() - ${TICKET_LOST_SECONDS}
+      // The oldest of them are enough to know whose job waits longest, however many there are.
+      `SELECT job_id AS jobId FROM (
+         SELECT job_id, not_before FROM tasks INDEXED BY tasks_ready
+         WHERE state = 'ready' AND not_before <= unixepoch() - ${TICKET_LOST_SECONDS}
+         ORDER BY not_before LIMIT ${WAITING_TASKS})
        GROUP BY job_id ORDER BY min(not_before) LIMIT ${MAX_RETICKETED_JOBS}`,
     )
     .all<{ jobId: string }>();

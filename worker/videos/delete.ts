@@ -11,6 +11,7 @@ import { latestJobOf } from '../jobs/store.ts';
 import { abortMultipart, deletePrefix } from '../r2.ts';
 import { drainEvents } from '../webhooks/deliver.ts';
 import { eventStatement } from '../webhooks/events.ts';
+import { lookAgain, rememberStatement } from './purged.ts';
 import { videoOf } from './store.ts';
 
 /**
@@ -76,26 +77,52 @@ const LISTS_PER_PREFIX = 20;
 
 /** The sweeper's part: takes every video marked as deleted as far as it can. */
 export async function purgeDeleted(env: Env, log: Log): Promise<void> {
-  const { results } = await env.DB.prepare(`SELECT id FROM videos WHERE state = 'deleting' LIMIT ?`)
+  // Whoever was tried goes to the end of the line: one that fails every time keeps no other from its turn.
+  const { results } = await env.DB.prepare(
+    `UPDATE videos SET swept_at = unixepoch() WHERE id IN (
+       SELECT id FROM videos INDEXED BY videos_deleting WHERE state = 'deleting' ORDER BY swept_at LIMIT ?)
+     RETURNING id`,
+  )
     .bind(VIDEOS_PER_RUN)
     .all<{ id: string }>();
   for (const { id } of results) await purgeVideo(env, id, log);
+  await lookAgain(env, log);
 }
 
 /** Removes a deleted video's objects, then its rows. Does not throw: what fails is tried again in a minute. */
 export async function purgeVideo(env: Env, videoId: string, log: Log): Promise<void> {
   try {
     await env.DB.batch(endStatements(env.DB, videoId));
-    if (!(await deleteObjects(env, videoId)) || (await mayStillBeWritten(env, videoId))) return;
-    await env.DB.batch(removeStatements(env.DB, videoId));
+    const prefixes = await prefixesOf(env.DB, videoId);
+    const isEmpty = await deleteObjects(env, videoId, prefixes);
+    if (!isEmpty || (await mayStillBeWritten(env, videoId))) return;
+    await env.DB.batch([
+      rememberStatement(env.DB, prefixes, configOf(env).LEASE_SECONDS),
+      ...removeStatements(env.DB, videoId),
+    ]);
     log.info('video.purged', { videoId });
   } catch (error) {
     log.error('video.purge_failed', { videoId, ...errorFields(error) });
   }
 }
 
+/** Everything a video may have in R2 lies under one of these. */
+async function prefixesOf(db: D1Database, videoId: string): Promise<string[]> {
+  const jobs = await db
+    .prepare('SELECT id, output_prefix FROM jobs WHERE video_id = ?')
+    .bind(videoId)
+    .all<{ id: string; output_prefix: string }>();
+  return [
+    sourcePrefix(videoId),
+    ...jobs.results.flatMap((job) => [
+      ...[workPrefix(job.id), job.output_prefix],
+      instantPrefix(job.output_prefix),
+    ]),
+  ];
+}
+
 /** False when objects are left. */
-async function deleteObjects(env: Env, videoId: string): Promise<boolean> {
+async function deleteObjects(env: Env, videoId: string, prefixes: readonly string[]): Promise<boolean> {
   const uploads = await env.DB.prepare(
     `SELECT object_key, r2_upload_id FROM uploads
      WHERE video_id = ? AND r2_upload_id IS NOT NULL AND state <> 'accepted'`,
@@ -105,16 +132,6 @@ async function deleteObjects(env: Env, videoId: string): Promise<boolean> {
   for (const { object_key, r2_upload_id } of uploads.results) {
     await abortMultipart(env.MEDIA, object_key, r2_upload_id);
   }
-  const jobs = await env.DB.prepare('SELECT id, output_prefix FROM jobs WHERE video_id = ?')
-    .bind(videoId)
-    .all<{ id: string; output_prefix: string }>();
-  const prefixes = [
-    sourcePrefix(videoId),
-    ...jobs.results.flatMap((job) => [
-      ...[workPrefix(job.id), job.output_prefix],
-      instantPrefix(job.output_prefix),
-    ]),
-  ];
   for (const prefix of prefixes) {
     if (!(await deletePrefix(env.MEDIA, prefix, LISTS_PER_PREFIX))) return false;
   }
