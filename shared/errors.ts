@@ -162,6 +162,12 @@ export const ERRORS = {
   webhook_limit_reached: { status: 403, title: 'The owner has too many webhook endpoints', retry: 'never' },
   webhook_disabled: { status: 409, title: 'The webhook endpoint is disabled', retry: 'never' },
 
+  // Recommendations; all but the last are told by the transcoder, as the error of a training run.
+  recommend_no_history: { status: 409, title: 'There is nothing to learn from yet', retry: 'later' },
+  recommend_too_large: { status: 422, title: 'The watch history outgrows one machine', retry: 'never' },
+  recommend_failed: { status: 500, title: 'The training failed', retry: 'later' },
+  recommend_in_progress: { status: 409, title: 'A training run is already under way', retry: 'later' },
+
   // Between transcoder and Worker
   lease_lost: { status: 409, title: 'The lease on this task is gone', retry: 'never' },
   commit_out_of_order: { status: 409, title: 'Segments are committed one by one, in order', retry: 'never' },

@@ -4,7 +4,7 @@ import type { VideoKind } from './api.ts';
 
 /** Whether a key of the bucket is this system's own, so that nobody outside may name it. */
 export function isOwnKey(key: string): boolean {
-  return ['sources/', 'work/', 'hls/'].some((prefix) => key.startsWith(prefix));
+  return ['sources/', 'work/', 'hls/', 'recommend/'].some((prefix) => key.startsWith(prefix));
 }
 
 export function sourcePrefix(videoId: string): string {
@@ -52,6 +52,35 @@ export function tilesKey(jobId: string, segment: number): string {
 
 export function textFactsKey(jobId: string): string {
   return `work/${jobId}/text.json`;
+}
+
+/** All that a training run reads and writes. */
+export function recommendPrefix(runId: string): string {
+  return `recommend/${runId}/`;
+}
+
+export function recommendExportPrefix(runId: string): string {
+  return `recommend/${runId}/export/`;
+}
+
+/** A part of what a run is trained from; parts count from 0. */
+export function recommendExportKey(runId: string, part: number): string {
+  return `${recommendExportPrefix(runId)}part-${String(part).padStart(5, '0')}.ndjson`;
+}
+
+/** The model of one attempt, so that no attempt writes into another's. */
+export function recommendModelPrefix(runId: string, epoch: number): string {
+  return `recommend/${runId}/model-${epoch}/`;
+}
+
+// Names inside a model.
+export const MODEL_SUMMARY = 'model.json';
+export const MODEL_ITEMS = 'items.json';
+export const MODEL_FACTORS = 'factors.bin';
+export const MODEL_TOP = 'top.json';
+
+export function neighbourShardName(shard: number): string {
+  return `neighbours_${shard}.json`;
 }
 
 const KIND_FOLDER: Record<VideoKind, string> = { movie: 'movies', episode: 'episodes', video: 'videos' };

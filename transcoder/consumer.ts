@@ -17,7 +17,12 @@ export type ConsumerOptions = {
   log: Log;
   /** Works on a task until it is reported or given up; never rejects. */
   perform(claim: Claim): Promise<void>;
+  /** Asked for work of another kind where a slot is free and the ledger has none; undefined when there is none. */
+  claimSpare?(signal: AbortSignal): Promise<SpareWork | undefined>;
 };
+
+/** `perform` never rejects. */
+export type SpareWork = { name: string; perform(): Promise<void> };
 
 export type Consumer = {
   /** Names of the tasks under way. */
@@ -37,9 +42,10 @@ export function startConsumer(options: ConsumerOptions, signal: AbortSignal): Co
   const fillSlots = async () => {
     while (running.size < options.slots && !signal.aborted) {
       const claim = await ledger.claim(options.identity, signal);
-      if (!claim) return;
-      const work = options.perform(claim);
-      running.set(work, `${claim.task.jobId}/${claim.task.name}`);
+      const spare = claim ? undefined : await options.claimSpare?.(signal);
+      if (!claim && !spare) return;
+      const work = claim ? options.perform(claim) : spare!.perform();
+      running.set(work, claim ? `${claim.task.jobId}/${claim.task.name}` : spare!.name);
       // What a task finishes is often what another one waited for.
       void work.finally(() => {
         running.delete(work);

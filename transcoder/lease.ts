@@ -16,7 +16,11 @@ export type Lease = {
 /** What the ledger answers to one who has lost the task: overtaken, ended, cancelled, or away for too long. */
 const GONE: ReadonlySet<ErrorCode> = new Set(['lease_lost', 'job_finished', 'token_expired', 'unauthorized']);
 
-export function keepLease(ledger: TaskLedger, claim: Claim, log: Log): Lease {
+export function keepLease(
+  ledger: Pick<TaskLedger, 'heartbeat'>,
+  claim: Pick<Claim, 'leaseSeconds' | 'heartbeatSeconds'>,
+  log: Log,
+): Lease {
   const lost = new AbortController();
   const stopped = new AbortController();
   let { leaseSeconds } = claim;

@@ -51,15 +51,22 @@ const REQUEST_TIMEOUT_MS = 15_000;
 
 const Problem = z.object({ code: z.string(), detail: z.string().optional() });
 
-export function createLedgerClient(options: {
-  url: string;
-  secret: string;
-  retryDelaysMs?: readonly number[];
-}): LedgerClient {
-  const { retryDelaysMs = RETRY_DELAYS_MS } = options;
+export type LedgerAddress = { url: string; secret: string; retryDelaysMs?: readonly number[] };
 
+export type InternalCalls = {
+  /** One attempt. */
+  post(path: string, token: string, body: object): Promise<unknown>;
+  /** Repeated while the trouble may pass; `signal` ends the repeating only. */
+  insist(path: string, token: string, body: object, signal?: AbortSignal): Promise<unknown>;
+};
+
+/** POSTs below /internal/. What the Worker refuses is thrown as the AppError it names. */
+export function createInternalCalls({
+  url,
+  retryDelaysMs = RETRY_DELAYS_MS,
+}: Omit<LedgerAddress, 'secret'>): InternalCalls {
   const post = async (path: string, token: string, body: object): Promise<unknown> => {
-    const response = await fetch(`${options.url}/internal/${path}`, {
+    const response = await fetch(`${url}/internal/${path}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
@@ -70,12 +77,19 @@ export function createLedgerClient(options: {
     return text === '' ? undefined : JSON.parse(text);
   };
 
-  const insist = (path: string, token: string, body: object, signal?: AbortSignal): Promise<unknown> =>
-    withRetries(() => post(path, token, body), {
-      delaysMs: retryDelaysMs,
-      isRetryable: isPassing,
-      ...(signal && { signal }),
-    });
+  return {
+    post,
+    insist: (path, token, body, signal) =>
+      withRetries(() => post(path, token, body), {
+        delaysMs: retryDelaysMs,
+        isRetryable: isPassing,
+        ...(signal && { signal }),
+      }),
+  };
+}
+
+export function createLedgerClient(options: LedgerAddress): LedgerClient {
+  const { post, insist } = createInternalCalls(options);
 
   return {
     async hello(workerId) {

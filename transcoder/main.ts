@@ -17,6 +17,8 @@ import { createMemoryPool } from './memory-pool.ts';
 import { runTask } from './pipeline.ts';
 import { createQueueClient } from './queue-client.ts';
 import { createR2, type R2 } from './r2.ts';
+import { createRecommendClient } from './recommend/recommend-client.ts';
+import { performTraining } from './recommend/train.ts';
 import { emptyScratchRoot } from './scratch.ts';
 import { createSourceCaches } from './source-caches.ts';
 import { performTask } from './task.ts';
@@ -44,6 +46,7 @@ async function main(env: TranscoderEnv): Promise<void> {
 
   const drain = drainOnSignal(env.DRAIN_SECONDS + RELEASE_SECONDS, () => log.info('transcoder.draining'));
   const ledger = createLedgerClient({ url: env.REELAY_URL, secret: env.TRANSCODER_SECRET });
+  const training = createRecommendClient({ url: env.REELAY_URL, secret: env.TRANSCODER_SECRET });
   const openStorage = storageOpener();
   const consumer = startConsumer(
     {
@@ -76,6 +79,12 @@ async function main(env: TranscoderEnv): Promise<void> {
           },
           drain,
         ),
+      async claimSpare(signal) {
+        const claim = await training.claim(env.WORKER_ID, signal);
+        if (!claim) return undefined;
+        const tools = { calls: training, openStorage, threads: capacity.threads, log };
+        return { name: `recommend/${claim.runId}`, perform: () => performTraining(claim, tools, drain) };
+      },
     },
     drain,
   );

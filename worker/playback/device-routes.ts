@@ -4,9 +4,9 @@ import { AppError } from '../../shared/errors.ts';
 import type { ViewerDevices } from '../../shared/play-api.ts';
 import { requires } from '../http/auth.ts';
 import type { AppEnv } from '../http/context.ts';
+import { mayActFor } from '../http/may-act-for.ts';
 import { devicesOf, removeDevices, renderDevice } from './device-store.ts';
 import { noteRevoked } from './revocations.ts';
-import { mayActFor } from './viewer.ts';
 
 export function deviceRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();

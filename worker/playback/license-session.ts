@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { AppError } from '../../shared/errors.ts';
 import type { PlayClaims } from '../../shared/sign.ts';
 import type { AppEnv } from '../http/context.ts';
-import { edgeCountry } from './place.ts';
+import { edgeCountry } from '../http/edge-country.ts';
 import { refuseRegion } from './regions.ts';
 
 export const DEVICE_HEADER = 'X-Device-ID';

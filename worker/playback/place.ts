@@ -1,17 +1,9 @@
 // Where a viewer is: the country and, where a deployment wants it, the network that a token is bound to.
 import type { PlayClaims } from '../../shared/sign.ts';
+import { edgeCountry } from '../http/edge-country.ts';
 
 /** How many leading bits of an address a token is bound to. */
 export type NetworkBits = { v4: number; v6: number };
-
-/** ISO 3166-1 as the edge sees it, or `T1` for Tor; undefined where it does not know. */
-export function edgeCountry(request: Request): string | undefined {
-  const { cf } = request as Request & { cf?: { country?: unknown } };
-  const country = cf?.country;
-  // https://developers.cloudflare.com/network/ip-geolocation/: XX stands for unknown.
-  const isCountry = typeof country === 'string' && /^[A-Z][A-Z0-9]$/.test(country) && country !== 'XX';
-  return isCountry ? country : undefined;
-}
 
 /** The client's address; the platform sets it and clients cannot. */
 export function edgeAddress(request: Request): string | undefined {

@@ -9,11 +9,11 @@ import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
 import { idempotent, repeatable } from '../http/idempotency.ts';
+import { mayActFor } from '../http/may-act-for.ts';
 import { playAnswer } from './play-answer.ts';
 import { noteRevoked } from './revocations.ts';
 import { beginSession, noSuchVideo, renewSession } from './sessions.ts';
 import { type PlayableVideo, type PlaySession, revokeSession, sessionOf, videoOf } from './store.ts';
-import { mayActFor } from './viewer.ts';
 
 const WATCH_LINK_TTL_SECONDS = DAY_SECONDS;
 

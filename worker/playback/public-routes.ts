@@ -13,9 +13,9 @@ import {
   titlePrefix,
 } from '../../shared/object-keys.ts';
 import type { AppEnv } from '../http/context.ts';
+import { edgeCountry } from '../http/edge-country.ts';
 import { type Rewriting, withFallback } from './fallback.ts';
 import { isMediaName } from './path.ts';
-import { edgeCountry } from './place.ts';
 import { playerRoutes } from './player-routes.ts';
 import { type PlaceName, publicPlace } from './public-place.ts';
 import type { PublicGeneration } from './public-store.ts';

@@ -3,8 +3,9 @@
 import type { Context } from 'hono';
 import type { Role } from '../../shared/api.ts';
 import type { PlayRequest } from '../../shared/play-api.ts';
-import type { AppEnv, Caller } from '../http/context.ts';
-import { edgeAddress, edgeCountry, networkOf } from './place.ts';
+import type { AppEnv } from '../http/context.ts';
+import { edgeCountry } from '../http/edge-country.ts';
+import { edgeAddress, networkOf } from './place.ts';
 
 export type Viewer = {
   ownerId: string;
@@ -29,11 +30,4 @@ export function viewerOf(c: Context<AppEnv>, request: Partial<PlayRequest>): Vie
     country: (isServer ? request.country : undefined) ?? edgeCountry(c.req.raw),
     network: config.BIND_IP && address !== undefined ? networkOf(address, config.BIND_IP) : undefined,
   };
-}
-
-/** Viewers may do with what is their own; servers and those who manage the library with every viewer's. */
-export function mayActFor({ via, role, subject, ownerId }: Caller, viewerId: string): boolean {
-  if (via === 'api-key') return true;
-  if (via === 'watch-link') return viewerId === '';
-  return role === 'admin' || subject === viewerId || (role === 'uploader' && subject === ownerId);
 }
