@@ -108,6 +108,10 @@ export const MigrationList = z.object({
 });
 export type MigrationList = z.infer<typeof MigrationList>;
 
+/** Videos that were made for items which do not know of them. */
+export const StrayVideos = z.array(z.object({ key: z.string(), videoId: z.string() }));
+export type StrayVideos = z.infer<typeof StrayVideos>;
+
 /** What lies in the deployment's own bucket under a prefix. */
 export const BucketListing = z.object({
   objects: z.array(z.object({ key: z.string(), sizeBytes: z.int(), etag: z.string() })),

@@ -141,6 +141,17 @@ describe('an item', () => {
     expect(await client.code('GET', `${path}?attempt=2`)).toBe('not_found');
   });
 
+  it('that waits has no stray video, unless its migrator died before it could tell of one', async () => {
+    const { client, into } = await convertingItem();
+    const path = `/v1/migrations/${into.id}/strays`;
+    expect(await client.json(200, 'GET', path)).toEqual([]);
+    const key = newKey();
+    await register(client, into, key);
+    const { videoId } = await madeVideo(client, key);
+    await madeVideo(client, newKey());
+    expect(await client.json(200, 'GET', path)).toEqual([{ key, videoId }]);
+  });
+
   it('of a failed attempt waits for the next one, which no late word of the first disturbs', async () => {
     const { client, key, tell, refusal } = await convertingItem(false);
     expect(await tell({ state: 'pending', attempt: 1, error: ERROR })).toMatchObject({

@@ -1,13 +1,13 @@
 // The `reelay` command. Exit codes: 0 done, 1 failed, 2 called wrongly.
 import { certifyCommand } from './certify-command.ts';
-import { migrateCommand } from './migrate-command.ts';
 import { tokenCommand } from './token-command.ts';
 import { uploadCommand } from './upload-command.ts';
 import { USAGE, UsageError } from './usage.ts';
 
 const COMMANDS: Record<string, (args: string[]) => Promise<number>> = {
   certify: certifyCommand,
-  migrate: migrateCommand,
+  // Its S3 client takes longer to load than most commands to run.
+  migrate: async (args) => (await import('./migrate-command.ts')).migrateCommand(args),
   token: tokenCommand,
   upload: uploadCommand,
 };

@@ -10,6 +10,7 @@ import {
   MigrationItemList,
   MigrationList,
   type NewMigrationItem,
+  StrayVideos,
 } from '../../shared/migration-api.ts';
 import { type ApiClient, ApiFailure } from '../cli/api-client.ts';
 import { PATIENT, type RetryPolicy, withRetries } from '../cli/retry.ts';
@@ -64,6 +65,7 @@ export function createMigrationClient(api: ApiClient, options: ClientOptions = {
         query = `?limit=500&cursor=${page.nextCursor}`;
       }
     },
+    strays: (id: string) => get(StrayVideos, `/v1/migrations/${id}/strays`),
     report: (id: string, key: string, report: z.input<typeof ItemReport>) =>
       again(() => api.call(MigrationItem, 'PUT', `/v1/migrations/${id}/items/${key}`, report)),
     /** Undefined where that attempt has made nothing. */

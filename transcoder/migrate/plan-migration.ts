@@ -38,7 +38,7 @@ export async function planMigration(
     const look = isSame ? { ...before, candidate } : await lookInto(candidate, context);
     looks.set(
       candidate,
-      'code' in look ? look : { ...look, key: itemKeyOf(candidate, look.etag, context.profile) },
+      'code' in look ? look : { ...look, key: itemKeyOf(candidate, versionOf(look), context.profile) },
     );
     onLook(looks.size);
   });
@@ -49,6 +49,11 @@ export async function planMigration(
     items: items.toSorted((a, b) => (b.candidate.popularity ?? 0) - (a.candidate.popularity ?? 0)),
     unreadable: all.filter((look): look is Unreadable => 'code' in look),
   };
+}
+
+/** A server that names no version of its files is believed by their size. */
+function versionOf({ etag, sizeBytes }: Pick<PlannedItem, 'etag' | 'sizeBytes'>): string {
+  return etag ?? `${sizeBytes} bytes`;
 }
 
 type Look = Omit<PlannedItem, 'key'>;

@@ -12,7 +12,12 @@ export async function itemsToRollBack(
   names: readonly string[],
 ): Promise<{ items: MigrationItem[]; unknown: string[] }> {
   await client.migration(migrationId);
-  const all = await client.items(migrationId);
+  // A migrator that died between an import and its report has left a video that the ledger does not know.
+  const strays = new Map((await client.strays(migrationId)).map(({ key, videoId }) => [key, videoId]));
+  const all = (await client.items(migrationId)).map((item) => {
+    const videoId = item.videoId ?? strays.get(item.key);
+    return videoId === undefined ? item : { ...item, videoId };
+  });
   const namesOf = ({ key, kind, contentId }: MigrationItem) => [key, `${kind}/${contentId ?? ''}`];
   const unknown = names.filter((name) => !all.some((item) => namesOf(item).includes(name)));
   const wanted = all.filter(

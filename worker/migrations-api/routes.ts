@@ -9,6 +9,7 @@ import {
   MigrationItemState,
   type MigrationList,
   RegisterItems,
+  type StrayVideos,
 } from '../../shared/migration-api.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody, validated } from '../http/body.ts';
@@ -24,6 +25,7 @@ import {
   madeBy,
   migrationOf,
   registerItems,
+  strayVideos,
 } from './store.ts';
 
 const Page = z.object({
@@ -70,6 +72,12 @@ export function migrationRoutes(): Hono<AppEnv> {
     return c.json(list);
   });
 
+  app.get('/v1/migrations/:id/strays', mayManage, async (c) => {
+    const { id } = await ownMigration(c);
+    const strays = await strayVideos(c.env.DB, { ...ownerOf(c), migrationId: id }, MAX_STRAYS);
+    return c.json(strays satisfies StrayVideos);
+  });
+
   app.put('/v1/migrations/:id/items', mayManage, async (c) => {
     const { items, again } = await jsonBody(c, RegisterItems, MAX_REGISTER_BYTES);
     const { id } = await ownMigration(c);
@@ -100,6 +108,7 @@ export function migrationRoutes(): Hono<AppEnv> {
   return app;
 }
 
+const MAX_STRAYS = 1000;
 const MAX_REGISTER_BYTES = 1024 * 1024;
 
 function ownMigration(c: Context<AppEnv, '/v1/migrations/:id'>) {

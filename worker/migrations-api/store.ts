@@ -170,6 +170,25 @@ export async function madeBy(
   return row ?? undefined;
 }
 
+/** Videos of items that wait, made by migrators that died before they could tell. */
+export async function strayVideos(
+  db: D1Database,
+  { ownerId, migrationId }: { ownerId: string; migrationId: string },
+  limit: number,
+): Promise<{ key: string; videoId: string }[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT i.key, v.id AS videoId FROM videos v, json_each(v.tags) t, migration_items i
+       WHERE v.owner_id = ?1 AND v.state <> 'deleting' AND t.value GLOB 'migration:*'
+         AND v.created_at >= (SELECT created_at FROM migrations WHERE id = ?2)
+         AND i.owner_id = ?1 AND i.key = substr(t.value, 11, 32) AND i.migration_id = ?2 AND i.state = 'pending'
+       LIMIT ?3`,
+    )
+    .bind(ownerId, migrationId, limit)
+    .all<{ key: string; videoId: string }>();
+  return results;
+}
+
 function renderMigration({ id, name, created_at, counts }: MigrationRow): Migration {
   const items = { pending: 0, converting: 0, done: 0, failed: 0, rolled_back: 0, ...JSON.parse(counts) };
   return { id, name, items, createdAt: rfc3339(created_at) };
