@@ -6,9 +6,10 @@ import { jobOfPrefix } from '../../shared/object-keys.ts';
 import type { AppEnv } from '../http/context.ts';
 import { requireKeks } from '../keys/offer.ts';
 import { type KeyRow, keyRows, unwrapped } from '../keys/store.ts';
+import { BoundedMap } from './bounded-map.ts';
 
 const MAX_HELD = 500;
-const held = new Map<string, KeyRow>();
+const held = new BoundedMap<string, KeyRow>(MAX_HELD);
 
 /** @throws AppError `not_found` where the generation has no such key, or its keys come in a licence */
 export async function contentKeyAnswer(
@@ -36,6 +37,5 @@ async function rowOf(db: D1Database, jobId: string, number: number): Promise<Key
   const [row] = await keyRows(db, jobId, { numbers: [number] });
   if (!row) return undefined;
   held.set(place, row);
-  if (held.size > MAX_HELD) held.delete(held.keys().next().value!);
   return row;
 }

@@ -8,12 +8,13 @@ import { audioFactsKey, initName, ladderKey, planKey } from '../../shared/object
 import { Plan } from '../../shared/plan.ts';
 import { awaitsLadder, LadderDecision, withLadder } from '../../shared/settled-ladder.ts';
 import { getObject, hasBody } from '../r2.ts';
+import { BoundedMap } from './bounded-map.ts';
 
 /** A plan of two hours is 20 KB of memory; init segments are a few strings. */
 const MAX_HELD = 200;
 
 // Values alone: a promise of one request may never settle for another.
-const held = new Map<string, unknown>();
+const held = new BoundedMap<string, unknown>(MAX_HELD);
 
 export function planOf(bucket: R2Bucket, jobId: string): Promise<Plan> {
   return once(bucket, planKey(jobId), async (bytes) => Plan.parse(jsonOf(bytes)));
@@ -73,7 +74,6 @@ async function once<T>(bucket: R2Bucket, key: string, parse: (bytes: Uint8Array)
   if (known) return known;
   const value = await parse(await read(bucket, key));
   held.set(key, value);
-  if (held.size > MAX_HELD) held.delete(held.keys().next().value!);
   return value;
 }
 

@@ -20,6 +20,7 @@ import { toHex } from '../../shared/sign.ts';
 import { instantTargetSeconds, targetSeconds } from '../../shared/target-duration.ts';
 import { type GrowthView, viewGrowth } from '../jobs/growth.ts';
 import { noteWatched } from '../jobs/growth-store.ts';
+import { BoundedMap } from './bounded-map.ts';
 import { audioTimeline, initOf, ladderPlanOf, planOf, withSoundThatIsThere } from './growing-documents.ts';
 import { bytesMedia, type MediaObject, mediaTypeOf } from './media-object.ts';
 
@@ -32,8 +33,8 @@ const WATCHED_INTERVAL_MS = MINUTE_SECONDS * SECOND_MS;
 
 // Values alone: a promise of one request may never settle for another.
 type Viewed = { view: GrowthView | undefined; takenAtMs: number };
-const views = new Map<string, Viewed>();
-const watchedAtMs = new Map<string, number>();
+const views = new BoundedMap<string, Viewed>(MAX_VIEWS);
+const watchedAtMs = new BoundedMap<string, number>(MAX_VIEWS);
 
 export type GrowingSources = {
   bucket: R2Bucket;
@@ -75,7 +76,6 @@ async function viewOf(prefix: string, { db, nowMs }: GrowingSources): Promise<Gr
   const view = await viewGrowth(db, prefix);
   views.delete(prefix);
   views.set(prefix, { view, takenAtMs: nowMs });
-  if (views.size > MAX_VIEWS) views.delete(views.keys().next().value!);
   return view;
 }
 
@@ -161,7 +161,6 @@ function keepWatched(jobId: string, { db, log, nowMs, waitUntil }: GrowingSource
   if (nowMs - (watchedAtMs.get(jobId) ?? 0) < WATCHED_INTERVAL_MS) return;
   watchedAtMs.delete(jobId);
   watchedAtMs.set(jobId, nowMs);
-  if (watchedAtMs.size > MAX_VIEWS) watchedAtMs.delete(watchedAtMs.keys().next().value!);
   const note = async () => {
     try {
       await noteWatched(db, jobId, WATCHED_SECONDS);

@@ -8,6 +8,7 @@ import { revisionOf, tracksName } from '../../shared/object-keys.ts';
 import { protectedPlaylist } from '../../shared/protection-playlists.ts';
 import { toHex } from '../../shared/sign.ts';
 import { getObject, hasBody } from '../r2.ts';
+import { BoundedMap } from './bounded-map.ts';
 import { bytesMedia, type MediaObject, mediaTypeOf } from './media-object.ts';
 
 /** Of two hours in six rungs: 400 KB. */
@@ -16,7 +17,7 @@ const MAX_HELD = 20;
 type Stored = { tracks: ManifestTracks; uploaded: Date };
 
 // Write-once objects. Values alone: a promise of one request may never settle for another.
-const held = new Map<string, Stored>();
+const held = new BoundedMap<string, Stored>(MAX_HELD);
 
 /** @throws AppError `not_found` where the generation has no such list, or no vendor is there to play it with */
 export async function openProtected(
@@ -46,6 +47,5 @@ async function storedTracks(key: string, bucket: R2Bucket): Promise<Stored | und
   if (!object || !hasBody(object)) return undefined;
   const stored = { tracks: ManifestTracks.parse(await object.json()), uploaded: object.uploaded };
   held.set(key, stored);
-  if (held.size > MAX_HELD) held.delete(held.keys().next().value!);
   return stored;
 }

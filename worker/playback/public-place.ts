@@ -2,6 +2,7 @@
 // isolate and, with the time it was read at, by the data centre, so that media requests do not wait for D1.
 import { SECOND_MS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
+import { BoundedMap } from './bounded-map.ts';
 import { type PublicPlace, placeIn } from './public-store.ts';
 
 /** How long a change of visibility, a deletion or a new generation may stay unseen. */
@@ -13,7 +14,7 @@ const MAX_HELD = 1000;
 type Held = { place: PublicPlace | undefined; takenAtMs: number };
 
 // Values alone: a promise of one request may never settle for another.
-const places = new Map<string, Held>();
+const places = new BoundedMap<string, Held>(MAX_HELD);
 
 export type PlaceSources = {
   db: D1Database;
@@ -53,7 +54,6 @@ function isFresh({ place, takenAtMs }: Held, nowMs: number): boolean {
 function hold(key: string, held: Held): PublicPlace | undefined {
   places.delete(key);
   places.set(key, held);
-  if (places.size > MAX_HELD) places.delete(places.keys().next().value!);
   return held.place;
 }
 

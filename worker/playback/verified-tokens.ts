@@ -1,6 +1,7 @@
 // A player sends one token with hundreds of requests: what was found genuine here is not computed again. Only what
 // never changes is remembered; time, place and revocation are judged each time.
 import { type PlayClaims, type SigningKeys, verifyPlayToken } from '../../shared/sign.ts';
+import { BoundedMap } from './bounded-map.ts';
 
 /** About a megabyte. */
 const MAX_HELD = 2000;
@@ -22,7 +23,6 @@ export async function verifiedClaims(
 }
 
 function remember(token: string, keys: SigningKeys, claims: PlayClaims): void {
-  const tokens = held.get(keys) ?? new Map<string, PlayClaims>();
+  const tokens = held.get(keys) ?? new BoundedMap<string, PlayClaims>(MAX_HELD);
   held.set(keys, tokens.set(token, claims));
-  if (tokens.size > MAX_HELD) tokens.delete(tokens.keys().next().value!);
 }
