@@ -40,3 +40,14 @@ export function percentileMs(counts: ArrayLike<number>, share: number): number |
 export function startupScore(startupMs: number): number {
   return Math.round((100 * 8) / (8 + startupMs / 1000));
 }
+
+/** The mean score of all that a histogram holds, each taken to lie in the middle of its bucket. */
+export function scoreOf(counts: readonly number[]): number {
+  let total = 0;
+  let scores = 0;
+  for (const [bucket, count] of counts.entries()) {
+    total += count;
+    scores += count * startupScore((FIRST_MS * RATIO ** bucket * (1 + 1 / RATIO)) / 2);
+  }
+  return total > 0 ? Math.round(scores / total) : 0;
+}

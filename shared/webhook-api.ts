@@ -11,6 +11,7 @@ export const WebhookEventType = z.enum([
   'job.failed',
   'job.cancelled',
   'migration.item',
+  'qoe.alert',
 ]);
 export type WebhookEventType = z.infer<typeof WebhookEventType>;
 

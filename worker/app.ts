@@ -1,6 +1,7 @@
 // The API's table of contents: what every request passes, then one line per feature.
 import { type Context, Hono } from 'hono';
 import { except } from 'hono/combine';
+import { analyticsRoutes } from './analytics/routes.ts';
 import { apiKeyRoutes } from './credentials/routes.ts';
 import { authenticate } from './http/auth.ts';
 import type { AppEnv } from './http/context.ts';
@@ -62,6 +63,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', deviceRoutes());
   app.route('/', watchRoutes());
   app.route('/', watchEventRoutes());
+  app.route('/', analyticsRoutes());
   app.route('/', licenseRoutes());
   app.route('/', mediaRoutes());
   app.route('/', publicRoutes());

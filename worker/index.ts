@@ -1,5 +1,6 @@
 // The Worker's entry: requests, the cron, and the Durable Objects the platform looks for here.
 import { createLog } from '../shared/log.ts';
+import { raiseAlerts } from './analytics/alerts.ts';
 import { createApp } from './app.ts';
 import type { Env } from './env.ts';
 import { pruneKeys } from './http/idempotency-store.ts';
@@ -13,6 +14,7 @@ import { expireUploads } from './uploads/expire.ts';
 import { pruneUploadDays } from './uploads/quota.ts';
 import { purgeDeleted } from './videos/delete.ts';
 import { consumeWatch } from './watch/consumer.ts';
+import { pruneWatch } from './watch/prune.ts';
 import { sweepWebhooks } from './webhooks/deliver.ts';
 import { pruneDeliveries } from './webhooks/delivery-store.ts';
 
@@ -43,6 +45,8 @@ export default {
         pruneDevices(env.DB),
         countViews(env.DB),
         pruneDeliveries(env.DB),
+        pruneWatch(env.DB),
+        raiseAlerts(env.DB),
       ],
     ];
     const results = await Promise.allSettled(chores);

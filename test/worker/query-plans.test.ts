@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../shared/log.ts';
+import { raiseAlerts } from '../../worker/analytics/alerts.ts';
 import type { Env } from '../../worker/env.ts';
 import { sweep } from '../../worker/jobs/sweeper.ts';
 import { pruneDevices } from '../../worker/playback/device-store.ts';
@@ -9,6 +10,7 @@ import { countViews, popularPrefixes } from '../../worker/playback/popularity.ts
 import { pruneSessions, revokedSessions } from '../../worker/playback/store.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
+import { pruneWatch } from '../../worker/watch/prune.ts';
 import { sweepWebhooks } from '../../worker/webhooks/deliver.ts';
 import { pruneDeliveries } from '../../worker/webhooks/delivery-store.ts';
 import { clientOf } from './api-client.ts';
@@ -42,6 +44,8 @@ describe('the cron', () => {
     await pruneDevices(watched.DB);
     await revokedSessions(watched.DB);
     await countViews(watched.DB);
+    await pruneWatch(watched.DB);
+    await raiseAlerts(watched.DB);
     await popularPrefixes(watched.DB);
 
     expect(statements.size).toBeGreaterThan(15);
@@ -67,7 +71,7 @@ async function planOf(sql: string): Promise<string[]> {
 
 /** A scan of a partial index, or of a list handed in as JSON, reads only what is wanted. */
 function readsWholeTable(step: string): boolean {
-  return /^SCAN (videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|viewer_devices|contents|outbox|webhook_endpoints|webhook_deliveries)$/.test(
+  return /^SCAN (videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|viewer_devices|contents|outbox|webhook_endpoints|webhook_deliveries|watch_sessions|watch_days|qoe_sessions|qoe_hours)$/.test(
     step,
   );
 }

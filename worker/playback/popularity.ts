@@ -1,5 +1,5 @@
-// How long the edge keeps what belongs to a video, by its views of the last day (plays begun, until something
-// better is known). The media path reads a snapshot and never waits for D1; one that is old or missing costs a
+// How long the edge keeps what belongs to a video, by its views of the last day; a play whose player tells nothing
+// of it counts as one. The media path reads a snapshot and never waits for D1; one that is old or missing costs a
 // shorter life in a cache.
 import { DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS, SECOND_MS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
@@ -56,16 +56,17 @@ function ttlOf(viewsPerDay: number): number {
   return CLASSES.find(({ viewsAbove }) => viewsPerDay > viewsAbove)?.ttlSeconds ?? PLAIN_TTL_SECONDS;
 }
 
-/** The cron's part: counts the plays begun in the last day, once an hour, and forgets who has none. */
+/** The cron's part: counts the views of the last day, once an hour, and forgets who has none. */
 export async function countViews(db: D1Database): Promise<void> {
   await db.batch([
     db.prepare(
       `INSERT INTO video_popularity (video_id, views_per_day, counted_at)
-       SELECT video_id, count(*), unixepoch() FROM sessions INDEXED BY sessions_by_begin
-       WHERE created_at > unixepoch() - ${DAY_SECONDS}
+       SELECT s.video_id, count(*), unixepoch() FROM sessions s INDEXED BY sessions_by_begin
+         LEFT JOIN watch_sessions w ON w.session_id = s.id
+       WHERE s.created_at > unixepoch() - ${DAY_SECONDS} AND coalesce(w.is_view, 1) = 1
          AND NOT EXISTS (SELECT 1 FROM video_popularity INDEXED BY video_popularity_by_count
                          WHERE counted_at > unixepoch() - ${HOUR_SECONDS})
-       GROUP BY video_id
+       GROUP BY s.video_id
        ON CONFLICT (video_id) DO UPDATE SET views_per_day = excluded.views_per_day, counted_at = excluded.counted_at`,
     ),
     db.prepare(
