@@ -262,8 +262,14 @@ function isRetryable(error: unknown): boolean {
     status === 429 ||
     status === 408 ||
     status === 409 ||
+    isClockOff(error) ||
     status < 300
   );
+}
+
+/** The client has read the right time from the refusal and signs with it from then on. */
+function isClockOff(error: unknown): boolean {
+  return (error as { name?: string }).name === 'RequestTimeTooSkewed';
 }
 
 /** Not the storage's doing. */
