@@ -101,7 +101,7 @@ export async function runMigrateChaos(
       silentPlaces: await silentPlaces(stack.url, library.ids),
       sourceWrites: writes + changed,
       timesFetched: server.sentBytes() / foreignBytes,
-      migrationId: /^Migration (\S+)/m.exec(run.output)?.[1] ?? '',
+      migrationId: /^Migration ([0-9a-f-]+)/m.exec(run.output)?.[1] ?? '',
       seconds,
     };
   } finally {

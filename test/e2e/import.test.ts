@@ -209,7 +209,10 @@ describe('a migration whose migrator is killed', () => {
       reelay(['migrate', '--rollback', '--migration', report.migrationId, ...names], token);
     const idsLeft = async () =>
       (await owner.call('/v1/videos?limit=100')).videos.map((one: Json) => one.contentId);
-    expect(await rollBack(`movie/${seed}-4`)).toMatchObject({ code: 0 });
+    expect(await rollBack(`movie/${seed}-4`)).toMatchObject({
+      code: 0,
+      output: expect.stringContaining(`movie/${seed}-4  video`),
+    });
     expect(await idsLeft()).toHaveLength(9);
     expect(await idsLeft()).not.toContain(`${seed}-4`);
     expect(await rollBack(`movie/${seed}-99`)).toMatchObject({ code: 2 });

@@ -206,6 +206,20 @@ describe('a migrator that dies', () => {
     },
   );
 
+  it('and comes back when nobody remembers the key of its import finds what it had made', async () => {
+    const world = createMigrationWorld();
+    const rows = [`movie,1,${world.addFile('1.mp4')}`];
+    const path = newJournal();
+    world.faults.push((request, isDone) => {
+      if (request === 'POST /v1/imports' && isDone) throw new Killed();
+    });
+    await expect(run(world, rows, path)).rejects.toThrow(Killed);
+    world.faults.length = 0;
+    world.forgetKeys();
+    expect(statesOf(await run(world, rows, path))).toEqual(['done']);
+    expect([world.importCount(), world.videos.size]).toEqual([1, 1]);
+  });
+
   it('and whose journal is lost finds what it had made', async () => {
     const world = createMigrationWorld();
     const rows = [`movie,1,${world.addFile('1.mp4')}`];

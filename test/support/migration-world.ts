@@ -135,6 +135,8 @@ export function createMigrationWorld() {
     /** Called before and after each request of the API; what it throws is what the migrator meets. */
     faults,
     importCount: () => imports,
+    /** As a day does. */
+    forgetKeys: () => importKeys.clear(),
     addFile(name: string, script: Script = []): string {
       files.set(`/${name}`, smallMp4());
       scripts.set(`/${name}`, script);
