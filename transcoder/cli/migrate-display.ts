@@ -34,7 +34,7 @@ export function createMigrationDisplay(
   let endedWeight = 0;
   let ended = 0;
   let drawnRows = 0;
-  let drawnAtMs = 0;
+  let drawnAtMs = Number.NEGATIVE_INFINITY;
 
   const totalLine = () => {
     const atWork = [...active.values()].reduce((sum, one) => sum + (one.weight * one.progress) / 100, 0);
