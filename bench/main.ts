@@ -10,6 +10,8 @@ import { benchMemory } from './memory.ts';
 import { benchRanges } from './ranges.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
+import { benchWatch } from './watch.ts';
+import { benchSteady } from './steady.ts';
 
 const BENCHES: Record<string, () => Promise<void>> = {
   attacks: benchAttacks,
@@ -22,6 +24,8 @@ const BENCHES: Record<string, () => Promise<void>> = {
   ranges: benchRanges,
   scale: benchScale,
   start: benchStart,
+  watch: benchWatch,
+  steady: benchSteady,
 };
 
 const wanted = process.argv.slice(2);

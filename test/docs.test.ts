@@ -1,4 +1,4 @@
-// What the pages for players promise is held by tests that exist.
+// What the pages for players and the table of failures promise is held by tests that exist.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
@@ -40,6 +40,28 @@ describe.each(['docs/media3.md', 'docs/players.md'])('%s', (path) => {
 
   it('shows no code without a test of what it needs', () => {
     expect(codeWithoutClaim(page)).toEqual([]);
+  });
+});
+
+describe('docs/reliability.md', () => {
+  const rows = readFileSync('docs/reliability.md', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !line.startsWith('| Fault '));
+
+  it('holds every fault by tests that exist, by file and title', () => {
+    expect(rows.length).toBeGreaterThan(20);
+    const claims = rows.map((row) =>
+      [...row.matchAll(/`(test\/[^`]+)`: "([^"]+)"/g)].map(([, file, title]) => ({
+        file: file!,
+        title: title!,
+      })),
+    );
+    expect(rows.filter((_, index) => claims[index]!.length === 0)).toEqual([]);
+    expect(
+      claims
+        .flat()
+        .filter(({ file, title }) => !existsSync(file) || !isTitleIn(readFileSync(file, 'utf8'), title)),
+    ).toEqual([]);
   });
 });
 

@@ -130,7 +130,7 @@ async function worldOf(seed: number): Promise<World> {
 }
 
 describe('any order of cancelling, retrying, transcoding again and deleting', () => {
-  test.each([1, 2, 3, 4])(
+  test.each([1, 4])(
     'of seed %i leaves one open job at most, and nothing of what was deleted',
     async (seed) => {
       const world = await worldOf(seed);
