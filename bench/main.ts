@@ -10,8 +10,8 @@ import { benchMemory } from './memory.ts';
 import { benchRanges } from './ranges.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
-import { benchWatch } from './watch.ts';
 import { benchSteady } from './steady.ts';
+import { benchWatch } from './watch.ts';
 
 const BENCHES: Record<string, () => Promise<void>> = {
   attacks: benchAttacks,

@@ -10,17 +10,21 @@ export type QoeState = {
   lastMs: number;
   firstMs: number;
   roundTripMs?: number;
-  /** Whether places are told by sound, as where there are no pictures. */
-  isSound?: boolean;
+  /** What came at `lastMs`. */
+  lastKeys: string[];
+  /** Length of a segment; of sound, where there are no pictures, the mean of those asked for. */
   segmentMs?: number;
+  soundSegments?: number;
   rung?: string;
   /** First request for a segment. */
   firstSegmentMs?: number;
   /** Where the player was known to be last. */
   atMs?: number;
   positionMs?: number;
-  segment?: number;
+  bufferMs?: number;
   isStarved?: boolean;
+  /** A stall may not have ended by then. */
+  isStalling?: boolean;
   /** It began in the middle, or waited with a full buffer: when playing began cannot be told. */
   isUntold?: boolean;
   startupMs?: number;
@@ -49,12 +53,14 @@ export const NO_SUMS: QoeSums = {
 
 /** Below this a player may not have begun: the first segment is in, and its first picture not yet out. */
 const LEAST_PLAYED_MS = 150;
-/** With this much buffered a player that has not begun is waiting for its viewer, not for bytes. */
-const FULL_ENOUGH_MS = 15_000;
+/** One that asks for more for so long and has not begun is waiting for its viewer, not for bytes. */
+const LONGEST_FILLING_MS = 30_000;
 /** `bl` is rounded to 100 ms and requests are not sent the moment they could be. */
 const SEEK_MS = 3000;
 /** What players want before they begin; Media3's `bufferForPlaybackMs`. */
 const BEGIN_WITH_MS = 1000;
+/** And before they go on after a stall, with what `bl` is rounded by. */
+const GO_ON_WITH_MS = 2500;
 /** A new connection costs two round trips (TCP, TLS 1.3) before its first request, one in use none. */
 const CONNECT_ROUND_TRIPS = 1;
 
@@ -67,12 +73,15 @@ export function estimate(
   const sums = { ...NO_SUMS };
   let state = before && { ...before };
   for (const record of records.toSorted((a, b) => a.atMs - b.atMs)) {
-    if (state && record.atMs <= state.lastMs && record.atMs <= (before?.lastMs ?? -1)) {
+    const key = [record.rung, record.segment, record.bitrateKbps].join();
+    const isLate = state && record.atMs < state.lastMs;
+    if (state && (isLate || (record.atMs === state.lastMs && state.lastKeys.includes(key)))) {
       sums.late++;
       continue;
     }
-    state ??= { firstMs: record.atMs, lastMs: record.atMs };
-    state.lastMs = Math.max(state.lastMs, record.atMs);
+    state ??= { firstMs: record.atMs, lastMs: record.atMs, lastKeys: [] };
+    state.lastKeys = record.atMs === state.lastMs ? [...state.lastKeys, key] : [key];
+    state.lastMs = record.atMs;
     add(state, record, sums, durationMs);
   }
   return { state, sums };
@@ -87,7 +96,17 @@ function add(state: QoeState, record: CmcdRecord, sums: QoeSums, durationMs: num
   }
   if (record.isStarved) state.isStarved = true;
   const { segment } = record;
-  if (segment === undefined || !leads(state, record)) return;
+  if (segment === undefined) return;
+  if (record.rung !== undefined) addPicture(state, record, sums);
+  learnLength(state, record);
+  if (state.firstSegmentMs === undefined) {
+    state.firstSegmentMs = record.atMs;
+    if (segment > 0) state.isUntold = true;
+  } else follow(state, { ...record, segment }, sums);
+  addEnd(state, { ...record, segment }, sums, durationMs);
+}
+
+function addPicture(state: QoeState, record: CmcdRecord, sums: QoeSums): void {
   if (record.bitrateKbps !== undefined) {
     sums.bitrateKbps += record.bitrateKbps;
     sums.bitrates++;
@@ -96,33 +115,23 @@ function add(state: QoeState, record: CmcdRecord, sums: QoeSums, durationMs: num
     sums.bufferMs += record.bufferMs;
     sums.buffers++;
   }
-  if (record.rung !== undefined) {
-    if (state.rung !== undefined && state.rung !== record.rung) sums.switches++;
-    state.rung = record.rung;
-  }
-  // All segments but the last are of one length.
-  if (record.durationMs !== undefined) state.segmentMs = Math.max(state.segmentMs ?? 0, record.durationMs);
-  if (state.firstSegmentMs === undefined) {
-    state.firstSegmentMs = record.atMs;
-    if (segment > 0) state.isUntold = true;
-  } else follow(state, { ...record, segment }, sums);
-  state.segment = segment;
-  addEnd(state, record, sums, durationMs);
+  if (state.rung !== undefined && state.rung !== record.rung) sums.switches++;
+  state.rung = record.rung;
 }
 
-/** Pictures tell the place; sound only where there are none. */
-function leads(state: QoeState, record: CmcdRecord): boolean {
-  if (record.rung !== undefined) {
-    if (state.isSound) for (const key of PLACE) delete state[key];
-    state.isSound = false;
-    return true;
+/** Pictures' segments are of one length but the last, and those of sound lie on the same grid. */
+function learnLength(state: QoeState, { rung, durationMs }: CmcdRecord): void {
+  if (durationMs === undefined) return;
+  if (rung !== undefined) {
+    const known = state.soundSegments === undefined ? state.segmentMs : undefined;
+    state.segmentMs = Math.max(known ?? 0, durationMs);
+    delete state.soundSegments;
+  } else if (state.rung === undefined) {
+    const count = (state.soundSegments ?? 0) + 1;
+    state.segmentMs = (state.segmentMs ?? 0) + (durationMs - (state.segmentMs ?? 0)) / count;
+    state.soundSegments = count;
   }
-  if (!record.isSound || state.isSound === false) return false;
-  state.isSound = true;
-  return true;
 }
-
-const PLACE = ['segmentMs', 'firstSegmentMs', 'atMs', 'positionMs', 'segment'] as const;
 
 function follow(state: QoeState, record: CmcdRecord & { segment: number }, sums: QoeSums): void {
   const { segmentMs } = state;
@@ -135,32 +144,50 @@ function follow(state: QoeState, record: CmcdRecord & { segment: number }, sums:
   const passedMs = (record.atMs - state.atMs) * (record.rate || 1);
   const movedMs = positionMs - state.positionMs;
   const hasSought = movedMs > passedMs + SEEK_MS || movedMs < -SEEK_MS;
-  if (!hasSought) {
-    sums.playMs += Math.max(0, movedMs);
-    // Without a dry buffer the viewer has paused.
-    if (state.isStarved) {
-      sums.stallMs += Math.max(0, Math.round(passedMs - movedMs));
-      sums.stalls++;
-    }
+  if (hasSought) {
+    // The place where it was left is not told: what was buffered was played up to then, or it was still waited for.
+    if (state.isStalling) sums.stallMs += Math.round(passedMs);
+    else sums.playMs += Math.min(passedMs, state.bufferMs ?? 0);
+    forgetPlace(state);
+    if (record.bufferMs > 0) settle(state, record, positionMs, false);
+    return;
   }
-  settle(state, record, positionMs);
+  sums.playMs += Math.max(0, movedMs);
+  // Without a dry buffer the viewer has paused.
+  const isInStall = Boolean(state.isStarved || state.isStalling);
+  if (isInStall) sums.stallMs += Math.max(0, Math.round(passedMs - movedMs));
+  if (state.isStarved) sums.stalls++;
+  // Sound is asked for while pictures are waited for: a stall goes on until the place moves again, or there are
+  // pictures enough to go on with.
+  const goesOn = isInStall && (state.isStarved || movedMs < LEAST_PLAYED_MS);
+  const canGoOn = record.rung !== undefined && record.bufferMs >= GO_ON_WITH_MS;
+  settle(state, record, positionMs, Boolean(goesOn && !canGoOn));
 }
 
-function settle(state: QoeState, record: CmcdRecord, positionMs: number): void {
+function settle(state: QoeState, record: CmcdRecord, positionMs: number, isStalling: boolean): void {
   state.atMs = record.atMs;
   state.positionMs = positionMs;
-  // A stall that goes on while the next segment is asked for ends in the next interval.
-  state.isStarved = Boolean(record.isStarved && record.isUrgent);
+  state.bufferMs = record.bufferMs ?? 0;
+  state.isStarved = false;
+  state.isStalling = isStalling;
+}
+
+/** Where a player goes on after a seek is not known before it has something of it. */
+function forgetPlace(state: QoeState): void {
+  delete state.atMs;
+  delete state.positionMs;
+  state.isStarved = false;
+  state.isStalling = false;
 }
 
 function begin(state: QoeState, record: CmcdRecord, positionMs: number, sums: QoeSums): void {
-  if (state.isUntold) {
-    // In the middle of a video the first place is known once something is buffered.
-    if ((record.bufferMs ?? 0) > 0) settle(state, record, positionMs);
+  if (state.isUntold || state.startupMs !== undefined) {
+    // In the middle of a video the place is known once something is buffered.
+    if ((record.bufferMs ?? 0) > 0) settle(state, record, positionMs, false);
     return;
   }
   if (positionMs < LEAST_PLAYED_MS) {
-    if ((record.bufferMs ?? 0) >= FULL_ENOUGH_MS) state.isUntold = true;
+    if (record.atMs - state.firstSegmentMs! > LONGEST_FILLING_MS) state.isUntold = true;
     return;
   }
   let begunMs = record.atMs - positionMs / (record.rate || 1);
@@ -178,15 +205,21 @@ function begin(state: QoeState, record: CmcdRecord, positionMs: number, sums: Qo
     Math.max(0, begunMs - state.firstMs) + CONNECT_ROUND_TRIPS * (state.roundTripMs ?? 0),
   );
   sums.playMs += positionMs;
-  settle(state, record, positionMs);
+  settle(state, record, positionMs, false);
 }
 
 /** After the last segment nothing is asked for any more: what is buffered then is played, as far as we know. */
-function addEnd(state: QoeState, record: CmcdRecord, sums: QoeSums, durationMs: number): void {
-  const { segmentMs, segment, hasEnded, positionMs } = state;
-  if (hasEnded || positionMs === undefined || !durationMs || segmentMs === undefined || segment === undefined)
-    return;
-  if (segment * segmentMs + (record.durationMs ?? segmentMs) < durationMs - 500) return;
+function addEnd(
+  state: QoeState,
+  record: CmcdRecord & { segment: number },
+  sums: QoeSums,
+  durationMs: number,
+): void {
+  const { segmentMs, hasEnded, positionMs } = state;
+  if (hasEnded || positionMs === undefined || !durationMs || segmentMs === undefined) return;
+  // Sound is loaded ahead of the pictures that decide.
+  if (record.rung === undefined && state.rung !== undefined) return;
+  if (record.segment * segmentMs + (record.durationMs ?? segmentMs) < durationMs - 500) return;
   sums.playMs += Math.max(0, durationMs - positionMs);
   state.hasEnded = true;
 }
