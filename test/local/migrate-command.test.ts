@@ -18,15 +18,18 @@ let server: Server;
 let url: string;
 /** Everything the deployment was asked, and its answer. */
 const asked: string[] = [];
-let answer: { status: number; json: unknown } = { status: 200, json: { migrations: [] } };
+type Answer = { status: number; json: unknown };
+const NO_MIGRATIONS: Answer = { status: 200, json: { migrations: [] } };
+let answer: Answer = NO_MIGRATIONS;
+/** To what comes after the first question. */
+let later: Answer | undefined;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'reelay-migrate-'));
   server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
-    response
-      .writeHead(answer.status, { 'content-type': 'application/json' })
-      .end(JSON.stringify(answer.json));
+    const { status, json } = asked.length > 1 && later ? later : answer;
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -113,10 +116,20 @@ describe('reelay migrate', { timeout: 30_000 }, () => {
     expect(stderr).toMatch(/^forbidden: This needs the role admin or uploader\./);
   });
 
+  it('with keys of the bucket and a credential that may not read it stops as well', async () => {
+    answer = NO_MIGRATIONS;
+    later = { status: 403, json: { code: 'forbidden', detail: 'This needs the role admin.' } };
+    const { code, stderr } = await migrate([await listOf('movie,1,old/1.mp4')]);
+    later = undefined;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^forbidden: This needs the role admin\./);
+    expect(asked.filter((request) => !request.startsWith('GET '))).toEqual([]);
+  });
+
   it('with --dry-run shows counts, hours, time and cost with what is assumed, and makes nothing', async () => {
     await using library = await startLibraryServer();
     library.files.set('1.mp4', Buffer.from(smallMp4({ pictures: 25 * 3600, pictureBytes: 20 })));
-    answer = { status: 200, json: { migrations: [] } };
+    answer = NO_MIGRATIONS;
     const path = await listOf(`movie,1,${library.url}/1.mp4`, `movie,2,${library.url}/none.mp4`);
     const { code, stdout, stderr } = await migrate(['--dry-run', '--speed', '2', path]);
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });

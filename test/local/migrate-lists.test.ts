@@ -7,6 +7,7 @@ import { parseCsv } from '../../transcoder/migrate/csv.ts';
 import { ASSUMPTIONS, estimateOf } from '../../transcoder/migrate/estimate.ts';
 import { type JournalLine, openJournal } from '../../transcoder/migrate/journal.ts';
 import { readList } from '../../transcoder/migrate/read-list.ts';
+import { signedGetUrl } from '../../transcoder/migrate/s3-source.ts';
 import { titleOf } from '../../transcoder/migrate/title.ts';
 import { checksOf } from '../../transcoder/migrate/verify.ts';
 
@@ -191,6 +192,25 @@ describe('the journal', () => {
     await writeFile(`${path}.lock`, '999999999');
     await (await openJournal(path))[Symbol.asyncDispose]();
     await expect(readFile(`${path}.lock`)).rejects.toThrow('ENOENT');
+  });
+});
+
+describe('the signed URL of an object', () => {
+  const access = {
+    endpoint: 'https://s3.example.com',
+    region: 'auto',
+    accessKeyId: 'id',
+    secretAccessKey: 'secret',
+  };
+  const sign = (key: string, at: string) => signedGetUrl(access, { bucket: 'films', key }, new Date(at));
+
+  it('is the same for the same time, so that an import asked for twice is the same import', async () => {
+    const url = await sign('a b/ü+1.mp4', '2026-01-01T00:00:00.123Z');
+    expect(url.pathname).toBe('/films/a%20b/%C3%BC%2B1.mp4');
+    expect((await sign('a b/ü+1.mp4', '2026-01-01T00:00:00.123Z')).href).toBe(url.href);
+    expect((await sign('a b/ü+1.mp4', '2026-01-01T00:00:01.123Z')).href).not.toBe(url.href);
+    expect(url.searchParams.get('X-Amz-Expires')).toBe(String(7 * 24 * 3600));
+    expect(url.href).not.toContain('secret');
   });
 });
 
