@@ -18,6 +18,8 @@ export type QoeState = {
   rung?: string;
   /** First request for a segment. */
   firstSegmentMs?: number;
+  /** Latest request at which it had not begun. */
+  notBegunMs?: number;
   /** Where the player was known to be last. */
   atMs?: number;
   positionMs?: number;
@@ -160,8 +162,11 @@ function follow(state: QoeState, record: CmcdRecord & { segment: number }, sums:
   // Sound is asked for while pictures are waited for: a stall goes on until the place moves again, or there are
   // pictures enough to go on with.
   const goesOn = isInStall && (state.isStarved || movedMs < LEAST_PLAYED_MS);
-  const canGoOn = record.rung !== undefined && record.bufferMs >= GO_ON_WITH_MS;
-  settle(state, record, positionMs, Boolean(goesOn && !canGoOn));
+  settle(state, record, positionMs, Boolean(goesOn && !canGoOn(record)));
+}
+
+function canGoOn({ rung, bufferMs = 0 }: CmcdRecord): boolean {
+  return rung !== undefined && bufferMs >= GO_ON_WITH_MS;
 }
 
 function settle(state: QoeState, record: CmcdRecord, positionMs: number, isStalling: boolean): void {
@@ -180,7 +185,12 @@ function forgetPlace(state: QoeState): void {
   state.isStalling = false;
 }
 
-function begin(state: QoeState, record: CmcdRecord, positionMs: number, sums: QoeSums): void {
+function begin(
+  state: QoeState,
+  record: CmcdRecord & { segment: number },
+  positionMs: number,
+  sums: QoeSums,
+): void {
   if (state.isUntold || state.startupMs !== undefined) {
     // In the middle of a video the place is known once something is buffered.
     if ((record.bufferMs ?? 0) > 0) settle(state, record, positionMs, false);
@@ -188,14 +198,19 @@ function begin(state: QoeState, record: CmcdRecord, positionMs: number, sums: Qo
   }
   if (positionMs < LEAST_PLAYED_MS) {
     if (record.atMs - state.firstSegmentMs! > LONGEST_FILLING_MS) state.isUntold = true;
+    state.notBegunMs = record.atMs;
     return;
   }
   let begunMs = record.atMs - positionMs / (record.rate || 1);
   if (state.isStarved) {
-    // It has begun and stalled in between: begun with what players begin with, as fast as the first segment came.
+    // It has begun and stalled in between: begun with what players begin with, loaded as fast as all that is in. Of
+    // pictures that are waited for there is what was played, and about half of what it takes to go on.
+    const loadedMs = record.rung ? record.segment * state.segmentMs! : positionMs + GO_ON_WITH_MS / 2;
     const loadMs = record.atMs - state.firstSegmentMs!;
-    const shareToBegin = Math.min(1, BEGIN_WITH_MS / state.segmentMs!);
-    const earliestMs = state.firstSegmentMs! + shareToBegin * loadMs;
+    const earliestMs = Math.max(
+      state.firstSegmentMs! + Math.min(1, BEGIN_WITH_MS / loadedMs) * loadMs,
+      state.notBegunMs ?? 0,
+    );
     const stallMs = Math.max(0, begunMs - earliestMs);
     sums.stallMs += Math.round(stallMs);
     sums.stalls++;
@@ -205,7 +220,7 @@ function begin(state: QoeState, record: CmcdRecord, positionMs: number, sums: Qo
     Math.max(0, begunMs - state.firstMs) + CONNECT_ROUND_TRIPS * (state.roundTripMs ?? 0),
   );
   sums.playMs += positionMs;
-  settle(state, record, positionMs, false);
+  settle(state, record, positionMs, Boolean(state.isStarved && !canGoOn(record)));
 }
 
 /** After the last segment nothing is asked for any more: what is buffered then is played, as far as we know. */
