@@ -115,6 +115,31 @@ describe('an item', () => {
       ]);
   });
 
+  it('that failed, and one that is taken back, are told as well, though their videos are gone', async () => {
+    const { client, into, key, made, tell } = await convertingItem();
+    const { id } = await createWebhook(client, { events: ['migration.item'] });
+    const told = async () => {
+      await fanOut(env.DB);
+      const deliveries = await deliveriesOf(client, id);
+      return deliveries.map(({ payload }) => (payload as { data: Record<string, unknown> }).data);
+    };
+    await tell(DONE);
+    await client.json(204, 'DELETE', `/v1/videos/${made.videoId}`);
+    await tell({ state: 'rolled_back' });
+    const about = {
+      migrationId: into.id,
+      item: key,
+      kind: 'movie',
+      contentId: key,
+      source: `videos/${key}.mp4`,
+    };
+    await expect.poll(told).toContainEqual({ ...about, state: 'rolled_back', attempt: 1 });
+    await register(client, into, key, { again: true });
+    await tell({ state: 'failed', attempt: 2, error: ERROR });
+    await expect.poll(told).toContainEqual({ ...about, state: 'failed', attempt: 2, error: ERROR });
+    expect(await told()).toHaveLength(3);
+  });
+
   it('is done only when its job has succeeded', async () => {
     const { refusal } = await convertingItem(false);
     expect(await refusal(DONE)).toBe('video_busy');
