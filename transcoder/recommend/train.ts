@@ -69,7 +69,8 @@ async function train(
     signal.throwIfAborted();
     await trainer.addPart(await r2.get(recommendExportKey(claim.runId, part)));
   }
-  return trainer.finish();
+  // Awaited here: the thread ends with this scope.
+  return await trainer.finish();
 }
 
 type Trainer = AsyncDisposable & { addPart(bytes: Uint8Array): Promise<void>; finish(): Promise<Model> };
@@ -77,9 +78,11 @@ type Trainer = AsyncDisposable & { addPart(bytes: Uint8Array): Promise<void>; fi
 /** The thread that computes; it ends with the scope, or when `signal` is aborted. */
 export function startTrainer(options: BuildOptions, signal: AbortSignal): Trainer {
   const thread = new Worker(new URL('./trainer-thread.ts', import.meta.url), { workerData: options });
+  const ended = new AbortController();
+  thread.once('exit', () => ended.abort(new Error('the trainer has ended')));
   const ask = async (message: TrainerMessage): Promise<TrainerAnswer> => {
-    // Rejects when the thread fails, and when the signal is aborted.
-    const answered = once(thread, 'message', { signal });
+    // Rejects when the thread fails or ends, and when the signal is aborted.
+    const answered = once(thread, 'message', { signal: AbortSignal.any([signal, ended.signal]) });
     thread.postMessage(message);
     const [answer] = (await answered) as [TrainerAnswer];
     if (answer !== 'read' && 'failure' in answer) throw failureOf(answer.failure);
