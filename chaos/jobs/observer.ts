@@ -35,6 +35,13 @@ export function startObserver(stateDirectory: string, history: History): Observe
       if (before?.state !== row.state) history.note(`job.${row.state}`, { ...row });
       jobs.set(row.id, row);
     }
+    // Rows of a deleted video may go between two looks.
+    const present = new Set(rows.map(({ id }) => id));
+    for (const job of jobs.values()) {
+      if (present.has(job.id) || TERMINAL.includes(job.state)) continue;
+      history.note('job.gone', { ...job });
+      jobs.set(job.id, { ...job, state: 'cancelled' });
+    }
     const videos = db.all<VideoRow>(
       'SELECT id, state, published_job AS job, published_seq AS seq FROM videos',
     );

@@ -172,7 +172,7 @@ describe('a copy of the source', () => {
     await commitTo(copy, 0, 3);
     await untilState(job, 'playable');
     await env.DB.prepare(
-      `UPDATE tasks SET stalls = 2, mark_at_claim = mark WHERE job_id = ? AND name = 'instant'`,
+      `UPDATE tasks SET stalls = 4, mark_at_claim = mark WHERE job_id = ? AND name = 'instant'`,
     )
       .bind(job.jobId)
       .run();

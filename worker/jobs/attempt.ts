@@ -7,7 +7,8 @@ import { type Guard, type HeldTask, INSTANT_TASK, newToken, taskGuard } from './
 import { ticketStatement } from './outbox.ts';
 
 const NEVER: Guard = { sql: '0', params: [] };
-const MAX_STALLS = 3;
+/** Hosts that die one after another under one task are bad luck up to here, and then the task's doing. */
+const MAX_STALLS = 5;
 const MAX_CRASHES = 2;
 const MAX_RETRIES = 8;
 const FIRST_BACKOFF_SECONDS = 2;
