@@ -41,7 +41,8 @@ export function recordOf(
   const app = appOf(userAgent);
   if (app) record.app = app;
   if (media.roundTripMs !== undefined && media.roundTripMs > 0) record.roundTripMs = media.roundTripMs;
-  if (digits !== undefined) {
+  // Shaka looks into segments of HLS before it plays them, and says that they are 0 long.
+  if (digits !== undefined && data.d !== 0) {
     record.segment = Number(digits);
     if (rung !== undefined) record.rung = rung;
     else if (stem.startsWith('audio_')) record.isSound = true;
