@@ -8,6 +8,7 @@ import { benchFirstFrame } from './first-frame.ts';
 import { benchLongPlay } from './long-play.ts';
 import { benchMemory } from './memory.ts';
 import { benchRanges } from './ranges.ts';
+import { benchRecommend } from './recommend.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
 import { benchSteady } from './steady.ts';
@@ -22,6 +23,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   'long-play': benchLongPlay,
   memory: benchMemory,
   ranges: benchRanges,
+  recommend: benchRecommend,
   scale: benchScale,
   start: benchStart,
   watch: benchWatch,

@@ -1,18 +1,16 @@
 // Recommendations on a generated history whose tastes are known: how good they are beside popularity and
 // item-cosine, what one viewer costs at the edge, and what training costs as the history grows.
 import { availableParallelism } from 'node:os';
-import { type AlsSettings, gramOf, type SparseRows } from '../shared/recommend-als.ts';
-import { dequantize, foldIn, quantize, topItems } from '../shared/recommend-fold-in.ts';
+import { gramOf, type SparseRows } from '../shared/recommend-als.ts';
+import { foldIn, quantize, topItems } from '../shared/recommend-fold-in.ts';
+import { LIMIT, recallsOf, settingsFor } from '../test/support/recommend-recall.ts';
+import { generateHistory, type History, type HistorySize } from '../test/support/watch-history.ts';
 import { alternate } from '../transcoder/recommend/alternate.ts';
-import { ALPHA, ITERATIONS, LAMBDA } from '../transcoder/recommend/build-model.ts';
-import { neighboursOf } from '../transcoder/recommend/neighbours.ts';
+import { ALPHA, ITERATIONS } from '../transcoder/recommend/build-model.ts';
 import { median } from './cpu-time.ts';
-import { generateHistory, type History, type HistorySize, recallOf } from './recommend-history.ts';
 
 const FACTORS = 64;
 const THREADS = Math.min(2, availableParallelism());
-const LIMIT = 20;
-const SETTINGS: AlsSettings = { factors: FACTORS, alpha: ALPHA, lambda: LAMBDA };
 const QUALITY: HistorySize = { viewers: 2000, items: 1000, events: 60_000 };
 const FULL: HistorySize = { viewers: 10_000, items: 2000, events: 500_000 };
 
@@ -24,52 +22,11 @@ export async function benchRecommend(): Promise<void> {
 }
 
 async function compareRankings(history: History): Promise<void> {
-  const recall = await recallsOf(history, SETTINGS, THREADS);
+  const recall = await recallsOf(history, settingsFor(history.train, history.items, FACTORS), THREADS);
   console.log(
     `Recall@${LIMIT} of one held-out fifth: ALS ${percent(recall.als)}, item-cosine ${percent(recall.cosine)}, popularity ${percent(recall.popularity)}` +
       ` → ${(recall.als / recall.popularity).toFixed(2)}× popularity (≥ 1.5), ${(recall.als / recall.cosine).toFixed(2)}× item-cosine (≥ 1)`,
   );
-}
-
-export type Recalls = { als: number; cosine: number; popularity: number };
-
-/** Each way ranks what a viewer has not watched; recall is of what was held out. ALS as the edge does it, by bytes. */
-export async function recallsOf(
-  { train, heldOut, items }: History,
-  settings: AlsSettings,
-  threads: number,
-): Promise<Recalls> {
-  const exact = await alternate(train, items, { ...settings, iterations: ITERATIONS, threads });
-  const quantized = quantize(exact, settings.factors);
-  const all = Array.from({ length: items }, (_, item) => item);
-  const gram = gramOf(dequantize(quantized, settings.factors, all), settings.factors, settings.lambda);
-  const neighbours = neighboursOf(train, items, items);
-  const popularity = new Float64Array(items);
-  for (const item of train.columns) popularity[item]!++;
-  const byPopularity = all.toSorted((a, b) => popularity[b]! - popularity[a]!);
-  const score = new Float64Array(items);
-  return {
-    als: recallOf(train, heldOut, LIMIT, (watched) => {
-      const own = dequantize(quantized, settings.factors, watched.items);
-      const viewer = foldIn(watched, own, gram, settings);
-      return topItems(viewer.factors, quantized, LIMIT, new Set(watched.items)).map(({ item }) => item);
-    }),
-    cosine: recallOf(train, heldOut, LIMIT, (watched) => {
-      score.fill(0);
-      for (const [entry, item] of watched.items.entries()) {
-        for (const near of neighbours[item]!) score[near.item]! += near.similarity * watched.weights[entry]!;
-      }
-      const seen = new Set(watched.items);
-      return all
-        .filter((item) => !seen.has(item))
-        .sort((a, b) => score[b]! - score[a]!)
-        .slice(0, LIMIT);
-    }),
-    popularity: recallOf(train, heldOut, LIMIT, (watched) => {
-      const seen = new Set(watched.items);
-      return byPopularity.filter((item) => !seen.has(item)).slice(0, LIMIT);
-    }),
-  };
 }
 
 function randomFactors(items: number): Float32Array {
@@ -80,13 +37,15 @@ function measureFoldIn(): void {
   const count = 200;
   const rows = randomFactors(count);
   const own = Float64Array.from(rows);
-  const gram = gramOf(rows, FACTORS, LAMBDA);
+  const gram = gramOf(rows, FACTORS, 1);
   const history = {
     items: Uint32Array.from({ length: count }, (_, item) => item),
     weights: new Float32Array(count).fill(1),
   };
-  const cpuMs = repeated(200, () => foldIn(history, own, gram, SETTINGS));
-  console.log(`folding in a viewer of ${count} videos at ${FACTORS} factors: ${cpuMs.toFixed(2)} ms CPU (< 5)`);
+  const cpuMs = repeated(200, () => foldIn(history, own, gram, { factors: FACTORS, alpha: ALPHA }));
+  console.log(
+    `folding in a viewer of ${count} videos at ${FACTORS} factors: ${cpuMs.toFixed(2)} ms CPU (< 5)`,
+  );
 }
 
 function measureScoring(items: number): void {
@@ -112,7 +71,7 @@ async function measureTraining(): Promise<void> {
   for (const share of [4, 2, 1]) {
     const size = { ...FULL, events: FULL.events / share };
     const { train, items } = generateHistory(size, 0);
-    const run = { ...SETTINGS, iterations: ITERATIONS, threads: THREADS };
+    const run = { ...settingsFor(train, items, FACTORS), iterations: ITERATIONS, threads: THREADS };
     const cpuBefore = process.cpuUsage();
     const startedAtMs = performance.now();
     await alternate(train, items, run);

@@ -1,7 +1,7 @@
 // A watch history generated from known tastes: viewers and videos have hidden factors, some videos are popular
 // whatever they are, and part of what is watched is chance. The same at every run.
-import type { SparseRows } from '../shared/recommend-als.ts';
-import { sharedRows } from '../transcoder/recommend/interactions.ts';
+import type { SparseRows } from '../../shared/recommend-als.ts';
+import { sharedRows } from '../../transcoder/recommend/interactions.ts';
 
 export type HistorySize = { viewers: number; items: number; events: number };
 
