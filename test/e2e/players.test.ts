@@ -5,10 +5,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { QualityOfExperience } from '../../shared/analytics-api.ts';
 import type { PlayAnswer } from '../../shared/play-api.ts';
 import { type Api, apiAt, type Json } from '../support/api.ts';
 import { CHROMIUM, launchBrowser, servePlayers } from '../support/browser.ts';
+import { type CmcdPlayer, sendBeacon, startupWithCmcd } from '../support/cmcd-play.ts';
 import { playCase } from '../support/player-case.ts';
 import type { Player } from '../support/player-controls.ts';
 import { FILM_FRAMES, LANGUAGES, makeFilm, type Protection, uploadFilms } from '../support/player-film.ts';
@@ -83,6 +85,49 @@ describe.skipIf(!existsSync(CHROMIUM))('a film in two languages', { retry: 1 }, 
     expect(report.pictures).toBe(0);
   });
 });
+
+const CMCD_CASES: { player: CmcdPlayer; protection: Protection }[] = [
+  { player: 'hls.js', protection: 'none' },
+  { player: 'shaka', protection: 'aes-128' },
+];
+
+describe.skipIf(!existsSync(CHROMIUM))('quality of experience', { retry: 1 }, () => {
+  it.concurrent.each(CMCD_CASES)(
+    'of $player is what the player says of itself',
+    async ({ player, protection }) => {
+      const [before, answer] = await Promise.all([qoeOf(protection), playOf(protection)]);
+      const startupMs = await startupWithCmcd(browser!, players.url, player, answer.hls!);
+      const estimated = await vi.waitUntil(
+        async () => {
+          const qoe = await qoeOf(protection);
+          return (qoe.startup?.sessions ?? 0) > (before.startup?.sessions ?? 0) && qoe;
+        },
+        { timeout: 30_000, interval: 500 },
+      );
+      expect(estimated.sessions).toBe(before.sessions + 1);
+      // Of a retry there is more than one session, and the median is of them all.
+      if (before.sessions > 0) return;
+      expect(Math.abs(estimated.startup!.p95Ms - startupMs)).toBeLessThan(1000);
+      expect(estimated.averageBitrateKbps).toBeGreaterThan(50);
+
+      const token = new URL(answer.hls!).pathname.split('/')[2]!;
+      const started = { seq: 0, type: 'started', positionSeconds: 0, atMs: Date.now(), startupMs: 7000 };
+      const body = { sessionId: answer.sessionId, token, events: [started] };
+      expect(await sendBeacon(browser!, players.url, `${stack.url}/v1/watch`, body)).toBe(true);
+      const told = async () => (await qoeOf(protection)).startup!.p95Ms;
+      await vi.waitUntil(async () => Math.abs((await told()) - 7000) < 900, {
+        timeout: 30_000,
+        interval: 500,
+      });
+      expect((await qoeOf(protection)).startup!.sessions).toBe(1);
+    },
+  );
+});
+
+async function qoeOf(protection: Protection): Promise<QualityOfExperience> {
+  const { qoe } = await api.call(`/v1/videos/${films[protection]}/analytics`);
+  return qoe as QualityOfExperience;
+}
 
 describe('a protected film', () => {
   it('is read over HTTP by ffmpeg through its keys, to every frame', async () => {
