@@ -88,6 +88,8 @@ if (!scenario || positionals.length > (name === 'check' ? 2 : 1)) {
   );
   process.exit(2);
 }
+// An orderly exit takes the processes of the run along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 console.log(`seed ${seed}; the same again with: npm run chaos -- ${name} --seed ${seed}`);
 const startedAtMs = Date.now();

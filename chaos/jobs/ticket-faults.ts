@@ -15,6 +15,7 @@ export type TicketFaults = {
 type Message = { body: string; id: string; lease_id: string; attempts: number; metadata: object };
 
 const LONGEST_DELAY_MS = 2500;
+const TAKE_MS = 500;
 
 export function createTicketFaults(
   queueUrl: () => string,
@@ -24,6 +25,7 @@ export function createTicketFaults(
   const held: { message: Message; dueAtMs: number; order: number }[] = [];
   let tickets = 0;
   let isOver = false;
+  let taking: NodeJS.Timeout | undefined;
 
   const post = async (path: string, authorization: string, body: object) => {
     const response = await fetch(queueUrl() + path, {
@@ -62,6 +64,8 @@ export function createTicketFaults(
       const success = { success: true, errors: [], messages: [] };
       // Acknowledged upstream as they came: what a dying transcoder holds is lost, as it may be in production.
       if (path.endsWith('/ack')) return { ...success, result: { ackCount: 0, retryCount: 0, warnings: [] } };
+      // Transcoders at work ask for no tickets; what is in the queue meets its fate all the same.
+      taking ??= setInterval(() => void take(path, authorization).catch(() => undefined), TAKE_MS).unref();
       await take(path, authorization);
       const { batch_size = 5 } = JSON.parse(body) as { batch_size?: number };
       const due = held.filter(({ dueAtMs }) => dueAtMs <= Date.now()).sort((a, b) => a.order - b.order);
@@ -72,6 +76,7 @@ export function createTicketFaults(
     },
     end: () => {
       isOver = true;
+      clearInterval(taking);
       for (const one of held) one.dueAtMs = 0;
     },
   };
