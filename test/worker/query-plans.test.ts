@@ -10,6 +10,8 @@ import { sweep } from '../../worker/jobs/sweeper.ts';
 import { pruneDevices } from '../../worker/playback/device-store.ts';
 import { countViews, popularPrefixes } from '../../worker/playback/popularity.ts';
 import { pruneSessions, revokedSessions } from '../../worker/playback/store.ts';
+import { tendRecommendations } from '../../worker/recommend/chores.ts';
+import { claimRun } from '../../worker/recommend/run-store.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
 import { listVideos } from '../../worker/videos/store.ts';
@@ -51,6 +53,8 @@ describe('the cron', () => {
     await pruneWatch(watched.DB);
     await raiseAlerts(watched.DB);
     await popularPrefixes(watched.DB);
+    await tendRecommendations(watched, log);
+    await claimRun(watched.DB, 'w', 60);
     const request = { workerId: 'w', profile: 'p', encoders: ['libx264' as const] };
     await claimTask(watched.DB, request, configOf(watched));
     await newJob();
@@ -92,7 +96,7 @@ async function planOf(sql: string): Promise<string[]> {
 }
 
 const TABLES =
-  'videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|viewer_devices|contents|outbox|growths|stale_generations|purged_prefixes|webhook_endpoints|webhook_deliveries';
+  'videos|uploads|upload_parts|part_claims|jobs|tasks|sessions|viewer_devices|contents|outbox|growths|stale_generations|purged_prefixes|webhook_endpoints|webhook_deliveries|recommend_runs|recommend_models|viewers|viewer_rankings';
 
 /** A scan of a partial index, or of a list handed in as JSON, reads only what is wanted. */
 function readsWholeTable(step: string, sql: string, partial: ReadonlySet<string>): boolean {

@@ -46,7 +46,7 @@ export async function wakeTranscoders(env: Env, log: Log): Promise<void> {
   if (configOf(env).CONTAINERS === 'off' || !env.TRANSCODERS) return;
   const row = await env.DB.prepare(
     `SELECT (SELECT count(*) FROM tasks WHERE state = 'ready' AND not_before <= unixepoch())
-       + (SELECT count(*) FROM recommend_runs WHERE state = 'queued') AS ready`,
+       + (SELECT count(*) FROM recommend_runs WHERE state IN ('queued', 'running') AND state = 'queued') AS ready`,
   ).first<{ ready: number }>();
   const wanted = Math.min(MAX_CONTAINERS, Math.ceil((row?.ready ?? 0) / TASKS_PER_CONTAINER));
   const workerIds = Array.from({ length: wanted }, (_, index) => `${WORKER_ID_PREFIX}${index}`);

@@ -64,7 +64,9 @@ export async function claimRun(
     db.prepare(
       `UPDATE recommend_runs SET state = 'failed', finished_at = unixepoch(), error_code = 'recommend_failed',
          error_detail = 'Every transcoder that began to train went silent.', cursor_viewer = '', cursor_video = ''
-       WHERE state = 'running' AND lease_until <= unixepoch() AND attempts >= ${MAX_ATTEMPTS}`,
+       WHERE id IN (SELECT id FROM recommend_runs INDEXED BY recommend_runs_waiting
+                    WHERE state IN ('queued', 'running') AND state = 'running' AND lease_until <= unixepoch()
+                      AND attempts >= ${MAX_ATTEMPTS})`,
     ),
     db
       .prepare(
