@@ -1,6 +1,6 @@
 // Common Media Client Data of a request (CTA-5004, versions 1 and 2), from its headers or its query, as a record.
 // What is not understood is left out: a player's mistake costs its own value and nothing else.
-import { type CmcdDecodeOptions, decodeCmcd } from '@svta/cml-cmcd';
+import { decodeCmcd } from '@svta/cml-cmcd';
 import { appOf, type CmcdRecord } from '../../shared/cmcd-record.ts';
 
 const HEADERS = ['CMCD-Object', 'CMCD-Request', 'CMCD-Session', 'CMCD-Status'];
@@ -17,7 +17,7 @@ export function cmcdOf(request: Pick<Request, 'url' | 'headers'>): Record<string
   for (const text of texts) {
     if (!text || text.length > MAX_CHARS) continue;
     try {
-      data = { ...data, ...decodeCmcd(text, DECODING) };
+      data = { ...data, ...decodeCmcd(text) };
     } catch {
       // A header that is no dictionary: the others may be.
       data ??= {};
@@ -25,8 +25,6 @@ export function cmcdOf(request: Pick<Request, 'url' | 'headers'>): Record<string
   }
   return data;
 }
-
-const DECODING: CmcdDecodeOptions = {};
 
 /** The session and file of `/p/{token}/{objectKey}`. */
 export type RequestedMedia = { sessionId: string; name: string; atMs: number; roundTripMs?: number };

@@ -2,8 +2,7 @@
 // transaction. Events are told apart by their numbers and records by their time, so a batch may come twice.
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import { UNWATCHED, watch } from '../../shared/watch-session.ts';
-import type { Env } from '../env.ts';
-import { configOf } from '../env.ts';
+import { configOf, type Env } from '../env.ts';
 import { keepAliveStatement } from './alive.ts';
 import type { Heard } from './consumer.ts';
 import { addHour, type Hours, qoeOf } from './qoe.ts';
@@ -30,7 +29,7 @@ type Writes = {
 
 /** @throws where another has written one of the sessions since they were read; nothing is written then */
 export async function rollUp(
-  env: Pick<Env, 'DB'> & Env,
+  env: Env,
   heard: ReadonlyMap<string, Heard>,
   losses: Record<string, number>,
 ): Promise<void> {
