@@ -134,6 +134,8 @@ async function underFaults(
     };
     await runGenerator({ ...options, folder: clips }, world);
     await nemesis.finished;
+    // A look or two, so that the observer knows the job of the last upload.
+    await sleep(1000);
     await observer.until(
       () => observer.open() <= options.transcoders,
       LONGEST_RUN_MS,
