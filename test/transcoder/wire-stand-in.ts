@@ -44,6 +44,7 @@ export async function startWire(): Promise<Wire> {
     }
     if (call.path.endsWith('/messages/ack')) return { status: 200, body: { success: true, result: {} } };
     if (call.path === '/internal/hello') return { status: 200, body: { released: 0 } };
+    if (call.path === '/internal/recommend/claim') return { status: 204 };
     if (call.path === '/internal/claim') {
       const claim = wire.claims.shift();
       return claim ? { status: 200, body: claim } : { status: 204 };
