@@ -12,6 +12,8 @@ export default defineConfig(async () => {
       // The product's own log lines are worth reading beside a failure only.
       silent: 'passed-only',
       sequence: { sequencer: LongestFirst },
+      // Much of a test is waiting: by default one core of two would be left for that.
+      maxWorkers: 2,
       projects: [
         {
           test: {
