@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { linesOf } from '../../chaos/transcoder-log.ts';
 import { type Api, apiAt, type Json, jobEnd, uploadFile } from '../support/api.ts';
 import { makeClip, makeFolder } from '../support/media.ts';
 import { packetsOf, readHls } from '../support/published.ts';
@@ -22,13 +22,7 @@ afterAll(async () => {
   await stack?.stop();
 });
 
-async function eventsOfLog(index: number): Promise<Json[]> {
-  const text = await readFile(stack.transcoderLog(index), 'utf8');
-  return text.split('\n').flatMap((line) => {
-    const start = line.indexOf('{"event"');
-    return start < 0 ? [] : [JSON.parse(line.slice(start)) as Json];
-  });
-}
+const eventsOfLog = (index: number) => linesOf(stack.transcoderLog(index));
 
 describe('two transcoders on one clip of 60 s', () => {
   it('encode different chunks at once; one dies by SIGKILL and nothing is lost', async () => {
