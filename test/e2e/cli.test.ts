@@ -1,14 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdir, open, symlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FaultProxy, startFaultProxy } from '../../chaos/fault-proxy.ts';
 import { MIB } from '../../shared/limits.ts';
 import { makeClip, makeFolder } from '../support/media.ts';
+import { readmeCommands } from '../support/published.ts';
 import { startStack, type TestStack } from '../support/stack.ts';
 
-// `reelay upload` as a person runs it, ended twice on the way.
+// `reelay upload` as a person runs it, ended twice on the way, and the curl lines of the README, as they stand there.
 
 const SIZE_BYTES = 44 * MIB;
 const PARTS = 6;
@@ -37,6 +39,23 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxy?.[Symbol.asyncDispose]();
   await stack?.stop();
+});
+
+it('the lines of the README go from upload to a playable URL', async () => {
+  const place = await makeFolder('readme');
+  await makeClip(join(place, 'clip.mp4'), { seconds: 4 });
+  // Stands for the checkout: `npx reelay` finds the command, the clip lies beside it.
+  await mkdir(join(place, 'node_modules/.bin'), { recursive: true });
+  await symlink(resolve('transcoder/cli/reelay.mjs'), join(place, 'node_modules/.bin/reelay'));
+  const script = await readmeCommands('curl-story');
+  const env = { ...process.env, REELAY_PORT: new URL(stack.url).port, REELAY_HOME: stack.home };
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+    cwd: place,
+    env,
+  });
+  const hls = stdout.trim();
+  expect(hls).toMatch(/\/p\/v1\.[^/]+\/hls\/videos\/.*\/master\.m3u8$/);
+  expect(await (await fetch(hls)).text()).toContain('#EXT-X-STREAM-INF');
 });
 
 describe('an upload that is ended and run again', () => {
