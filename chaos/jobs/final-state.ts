@@ -49,12 +49,17 @@ function noteFacts(key: string, bytes: Buffer, history: History): void {
   }
 }
 
-/** Nobody is watching any more: what is kept for those who do is due now. */
+/**
+ * While the Worker is down. Nobody is watching any more: what is kept for those who do is due now. So is what a dead
+ * Worker was sending, which the next one would wait half a minute for.
+ */
 export async function makeStaleDue(stateDirectory: string): Promise<void> {
   using d1 = await openDatabase(stateDirectory, 'd1');
   d1.run('UPDATE stale_generations SET due_at = 0');
   d1.run('UPDATE purged_prefixes SET due_at = 0');
   d1.run('UPDATE sessions SET expires_at = unixepoch() - 1');
+  d1.run('UPDATE outbox SET next_at = unixepoch()');
+  d1.run("UPDATE webhook_deliveries SET next_at = unixepoch() WHERE state IN ('pending', 'sending')");
 }
 
 export async function staleLeft(stateDirectory: string): Promise<number> {
@@ -62,7 +67,9 @@ export async function staleLeft(stateDirectory: string): Promise<number> {
   const [row] = d1.all<{ count: number }>(
     `SELECT (SELECT count(*) FROM stale_generations WHERE due_at <= unixepoch())
        + (SELECT count(*) FROM purged_prefixes WHERE due_at <= unixepoch())
-       + (SELECT count(*) FROM videos WHERE state = 'deleting') AS count`,
+       + (SELECT count(*) FROM videos WHERE state = 'deleting')
+       + (SELECT count(*) FROM outbox)
+       + (SELECT count(*) FROM webhook_deliveries WHERE state IN ('pending', 'sending')) AS count`,
   );
   return row?.count ?? 0;
 }

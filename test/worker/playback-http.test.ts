@@ -1,5 +1,5 @@
 import { env, SELF } from 'cloudflare:test';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { CACHEABLE_BYTES, openMedia } from '../../worker/playback/edge-cache.ts';
 import {
   bytesOf,
@@ -37,6 +37,19 @@ async function get(key: string, headers: Record<string, string> = {}, method = '
 function isSame(got: Uint8Array, wanted: Uint8Array): boolean {
   return got.byteLength === wanted.byteLength && got.every((byte, index) => byte === wanted[index]);
 }
+
+describe('the request log', () => {
+  test('tells of media that was not served, and of none that was', async () => {
+    const lines: string[] = [];
+    const logged = vi.spyOn(console, 'info').mockImplementation((line) => void lines.push(line));
+    const requests = () => lines.filter((line) => line.includes('http.request'));
+    expect((await get(segment)).response.status).toBe(200);
+    expect(requests()).toEqual([]);
+    expect((await get(`${video.prefix}stream_240p_999.m4s`)).response.status).toBe(404);
+    logged.mockRestore();
+    expect(requests()).toHaveLength(1);
+  });
+});
 
 describe('ranges over HTTP', () => {
   const headersFor = (sizeBytes: number) => [
