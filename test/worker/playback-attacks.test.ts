@@ -156,7 +156,8 @@ describe('a tampered token', () => {
   }, 600_000);
 
   test('leaves no token in the log', () => {
-    expect(lines.length).toBeGreaterThan(COUNT);
+    // A line for each refusal; the twins that were served, and preflights, have none.
+    expect(lines.length).toBeGreaterThan(COUNT / 2);
     expect(lines.filter((line) => line.includes('/p/v1.') || /v1\.\w+\.\w{8}/.test(line))).toEqual([]);
   });
 });
