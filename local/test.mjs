@@ -13,6 +13,8 @@ import { ensureChromium, ensureFfmpeg, ensureStrace } from './setup/system-packa
 
 /** Quick answers first; the last one starts the whole stack. */
 const RUNS = [['unit', 'transcoder'], ['worker'], ['e2e']];
+/** Each takes a few minutes; one that hangs is ended, so that the others still tell what they have to. */
+const RUN_LIMIT_MS = 10 * 60_000;
 
 await runMain(async () => {
   const args = process.argv.slice(2);
@@ -56,7 +58,10 @@ async function runVitest(runtime, args) {
   const report = join(folder, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--passWithNoTests', ...reporters, ...args];
-  const code = await passThrough(runtime.node, [...runtime.flags, ...vitest], { env: runtimeEnv() });
+  const code = await passThrough(runtime.node, [...runtime.flags, ...vitest], {
+    env: runtimeEnv(),
+    timeout: RUN_LIMIT_MS,
+  });
   const text = await readFile(report, 'utf8').catch(() => undefined);
   await rm(folder, { recursive: true, force: true });
   if (text === undefined)

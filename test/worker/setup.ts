@@ -1,5 +1,10 @@
 import { applyD1Migrations, env } from 'cloudflare:test';
 
+// The product's own log lines are worth reading beside a failure only: `TEST_LOG=on npm test -- --project worker …`.
+if (env.TEST_LOG === 'off') {
+  for (const level of ['info', 'warn', 'error'] as const) console[level] = () => undefined;
+}
+
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
 // All files share one database, and each begins with an empty ledger.
 const { results: tables } = await env.DB.prepare(
