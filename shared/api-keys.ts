@@ -14,3 +14,4 @@ export type ApiKeyInfo = z.infer<typeof ApiKeyInfo>;
 /** The key itself is in the answer to its creation and nowhere else. */
 export const CreatedApiKey = ApiKeyInfo.extend({ key: z.string() });
 export type CreatedApiKey = z.infer<typeof CreatedApiKey>;
+export const ApiKeyList = z.object({ apiKeys: z.array(ApiKeyInfo) });

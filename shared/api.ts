@@ -114,6 +114,7 @@ export const CreatedUpload = z.object({
 });
 export type CreatedUpload = z.infer<typeof CreatedUpload>;
 
+export const PresignedParts = z.object({ parts: z.array(PresignedPart) });
 export const PartNumbers = z.object({ numbers: z.array(z.int().min(1)).min(1).max(50) }).strict();
 export const PartEtag = z.object({ etag: z.string().min(1).max(1024) }).strict();
 
@@ -247,6 +248,15 @@ export type Video = z.infer<typeof Video>;
 
 export const VideoList = z.object({ videos: z.array(Video), nextCursor: z.string().optional() });
 export type VideoList = z.infer<typeof VideoList>;
+
+/** Newest first; `q` is looked for in titles. */
+export const VideoQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.string().max(256).optional(),
+  state: VideoState.optional(),
+  kind: VideoKind.optional(),
+  q: z.string().max(200).optional(),
+});
 
 export const TranscodeRequest = z
   .object({

@@ -93,6 +93,16 @@ export const MigrationItemList = z.object({
 });
 export type MigrationItemList = z.infer<typeof MigrationItemList>;
 
+export const MigrationPage = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  cursor: z.string().max(64).optional(),
+});
+export const MigrationItemPage = MigrationPage.extend({ state: MigrationItemState.optional() });
+export const AttemptQuery = z.object({ attempt: z.coerce.number().int().min(1) });
+
+/** What an attempt has made, whoever has lost the answer that told it. */
+export const MadeVideo = z.object({ videoId: z.string(), jobId: z.string() });
+
 export const Migration = z.object({
   id: z.string(),
   name: z.string(),

@@ -30,6 +30,17 @@ export const LicenseAddress = z.object({
 });
 export type LicenseAddress = z.infer<typeof LicenseAddress>;
 
+/** ClearKey, after W3C Encrypted Media Extensions §9.1. */
+export const LicenseRequest = z.object({
+  /** Key ids: 16 bytes, base64url without padding. */
+  kids: z.array(z.string().length(22)).min(1).max(64),
+  type: z.string().max(64).optional(),
+});
+export const ClearKeyLicense = z.object({
+  keys: z.array(z.object({ kty: z.literal('oct'), kid: z.string(), k: z.string() })),
+  type: z.string(),
+});
+
 /** What a server says when it renews for a viewer who has moved. */
 export const RenewRequest = z.object({ country: Country.optional(), clientIp: ClientIp.optional() }).strict();
 export type RenewRequest = z.infer<typeof RenewRequest>;

@@ -48,6 +48,7 @@ export const ViewerPatch = z.object({ optOut: z.boolean() }).strict();
 export const ViewerSettings = z.object({ viewerId: z.string(), optOut: z.boolean() });
 export type ViewerSettings = z.infer<typeof ViewerSettings>;
 
+export const AcceptedRun = z.object({ runId: z.string() });
 export const RecommendRun = z.object({
   runId: z.string(),
   state: z.enum(['queued', 'running', 'succeeded', 'failed']),

@@ -38,35 +38,58 @@ export const WebhookPatch = z
   .strict();
 export type WebhookPatch = z.infer<typeof WebhookPatch>;
 
-export type Webhook = {
-  id: string;
-  url: string;
-  description?: string;
-  events: WebhookEventType[];
-  status: WebhookStatus;
-  disabledReason?: string;
+export const Webhook = z.object({
+  id: z.string(),
+  url: z.string(),
+  description: z.string().optional(),
+  events: z.array(WebhookEventType),
+  status: WebhookStatus,
+  disabledReason: z.string().optional(),
   /** While more than one secret signs: when the older ones stop. */
-  oldSecretUntil?: string;
-  createdAt: string;
-};
+  oldSecretUntil: z.string().optional(),
+  createdAt: z.string(),
+});
+export type Webhook = z.infer<typeof Webhook>;
+export const WebhookList = z.object({ webhooks: z.array(Webhook) });
 /** The secret is in the answer that made it and nowhere else. */
-export type CreatedWebhook = Webhook & { secret: string };
+export const CreatedWebhook = Webhook.extend({ secret: z.string() });
+export type CreatedWebhook = z.infer<typeof CreatedWebhook>;
 
 export const DeliveryState = z.enum(['pending', 'sending', 'delivered', 'exhausted', 'disabled']);
 export type DeliveryState = z.infer<typeof DeliveryState>;
 
-export type DeliveryAttempt = { at: string; statusCode?: number; durationMs: number; error?: string };
+export const DeliveryQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z
+    .string()
+    .regex(/^\d{1,12}_[0-9a-f-]{1,40}$/, 'is not one that was given')
+    .optional(),
+  state: DeliveryState.optional(),
+});
 
-export type Delivery = {
-  id: string;
+export const DeliveryAttempt = z.object({
+  at: z.string(),
+  statusCode: z.int().optional(),
+  durationMs: z.number(),
+  error: z.string().optional(),
+});
+export type DeliveryAttempt = z.infer<typeof DeliveryAttempt>;
+
+export const Delivery = z.object({
+  id: z.string(),
   /** The `webhook-id` of every attempt. */
-  eventId: string;
-  type: WebhookEventType | typeof PING;
-  state: DeliveryState;
-  payload: unknown;
+  eventId: z.string(),
+  type: z.union([WebhookEventType, z.literal(PING)]),
+  state: DeliveryState,
+  payload: z.unknown(),
   /** Oldest first; of very many the last ones. */
-  attempts: DeliveryAttempt[];
-  nextAttemptAt?: string;
-  createdAt: string;
-};
-export type DeliveryList = { deliveries: Delivery[]; nextCursor?: string };
+  attempts: z.array(DeliveryAttempt),
+  nextAttemptAt: z.string().optional(),
+  createdAt: z.string(),
+});
+export type Delivery = z.infer<typeof Delivery>;
+export const DeliveryList = z.object({
+  deliveries: z.array(Delivery),
+  nextCursor: z.string().optional(),
+});
+export type DeliveryList = z.infer<typeof DeliveryList>;

@@ -1,17 +1,16 @@
 // /v1/legacy/sources: where the MP4s of titles lie that no template finds.
 import { Hono } from 'hono';
-import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
 import { checkImportUrl } from '../../shared/import-url.ts';
+import { type LegacySource, RegisterSources } from '../../shared/legacy-source-api.ts';
 import { MIB } from '../../shared/limits.ts';
 import { isOwnKey } from '../../shared/object-keys.ts';
 import type { Config } from '../env.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
-import { forgetSource, LegacySource, listSources, registerSources, type SourceRow } from './source-store.ts';
+import { forgetSource, listSources, registerSources, type SourceRow } from './source-store.ts';
 
-const RegisterSources = z.object({ sources: z.array(LegacySource).min(1).max(1000) }).strict();
 const PAGE_ROWS = 1000;
 
 export function legacySourceRoutes(): Hono<AppEnv> {

@@ -1,23 +1,6 @@
 // SQL of registered sources. Every statement names the owner.
-import { z } from 'zod';
-import { ContentId } from '../../shared/api.ts';
 import type { LegacyTitle } from '../../shared/legacy-api.ts';
-
-const MAX_KEY_CHARACTERS = 1024;
-const MAX_URL_CHARACTERS = 8192;
-
-export const LegacySource = z
-  .object({
-    kind: z.enum(['movie', 'episode']),
-    contentId: ContentId,
-    bucketKey: z.string().min(1).max(MAX_KEY_CHARACTERS).optional(),
-    url: z.string().min(1).max(MAX_URL_CHARACTERS).optional(),
-  })
-  .strict()
-  .refine(({ bucketKey, url }) => (bucketKey === undefined) !== (url === undefined), {
-    message: 'a source has either a bucketKey or a url',
-  });
-export type LegacySource = z.infer<typeof LegacySource>;
+import type { LegacySource } from '../../shared/legacy-source-api.ts';
 
 export type SourceRow = { kind: string; content_id: string; bucket_key: string | null; url: string | null };
 

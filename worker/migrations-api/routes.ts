@@ -1,13 +1,14 @@
 // /v1/migrations: libraries under conversion, and what their migrator tells of each item.
 import { type Context, Hono } from 'hono';
-import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
 import {
+  AttemptQuery,
   CreateMigration,
   ItemReport,
   type MigrationItemList,
-  MigrationItemState,
+  MigrationItemPage,
   type MigrationList,
+  MigrationPage,
   RegisterItems,
   type StrayVideos,
 } from '../../shared/migration-api.ts';
@@ -28,13 +29,6 @@ import {
   strayVideos,
 } from './store.ts';
 
-const Page = z.object({
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-  cursor: z.string().max(64).optional(),
-});
-const ItemsPage = Page.extend({ state: MigrationItemState.optional() });
-const Attempt = z.object({ attempt: z.coerce.number().int().min(1) });
-
 export function migrationRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const mayManage = requires('uploader');
@@ -50,7 +44,7 @@ export function migrationRoutes(): Hono<AppEnv> {
   });
 
   app.get('/v1/migrations', mayManage, async (c) => {
-    const { limit, cursor } = validated(Page, c.req.query());
+    const { limit, cursor } = validated(MigrationPage, c.req.query());
     // One more than asked tells whether there is a next page.
     const rows = await listMigrations(c.env.DB, c.var.caller.ownerId, cursor, limit + 1);
     const migrations = rows.slice(0, limit);
@@ -62,7 +56,7 @@ export function migrationRoutes(): Hono<AppEnv> {
   app.get('/v1/migrations/:id', mayManage, async (c) => c.json(await ownMigration(c)));
 
   app.get('/v1/migrations/:id/items', mayManage, async (c) => {
-    const { limit, cursor, state } = validated(ItemsPage, c.req.query());
+    const { limit, cursor, state } = validated(MigrationItemPage, c.req.query());
     const { id } = await ownMigration(c);
     const filter = { state, after: cursor, limit: limit + 1 };
     const rows = await listItems(c.env.DB, { ...ownerOf(c), migrationId: id }, filter);
@@ -98,7 +92,7 @@ export function migrationRoutes(): Hono<AppEnv> {
   });
 
   app.get('/v1/migrations/:id/items/:key/made', mayManage, async (c) => {
-    const { attempt } = validated(Attempt, c.req.query());
+    const { attempt } = validated(AttemptQuery, c.req.query());
     const [db, owner, key] = oneItem(c);
     const made = await madeBy(db, owner.ownerId, key, attempt);
     if (!made) throw new AppError('not_found', { detail: 'This attempt has made no video.' });

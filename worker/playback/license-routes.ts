@@ -1,10 +1,10 @@
 // POST /p/{token}/license and below: ClearKey licences in the JSON of W3C Encrypted Media Extensions §9.1, and those
 // of vendors. Bound to the token's session and generation, to its time, and to the session's device and country.
 import { type Context, Hono } from 'hono';
-import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
 import { DAY_SECONDS, KIB } from '../../shared/limits.ts';
 import { jobOfPrefix } from '../../shared/object-keys.ts';
+import { LicenseRequest } from '../../shared/play-api.ts';
 import { keySystemAt } from '../../shared/protection-systems.ts';
 import { fromBase64Url, fromHex, type PlayClaims, toBase64Url, toHex } from '../../shared/sign.ts';
 import { jsonBody } from '../http/body.ts';
@@ -19,12 +19,6 @@ import { splitMediaPath } from './path.ts';
 const METHODS = 'POST, OPTIONS';
 const REQUEST_BYTES = 16 * KIB;
 const PATHS = ['/p/:token/license', '/p/:token/license/:system'];
-
-const LicenseRequest = z.object({
-  /** Key ids: 16 bytes, base64url without padding. */
-  kids: z.array(z.string().length(22)).min(1).max(64),
-  type: z.string().max(64).optional(),
-});
 
 const PREFLIGHT_HEADERS: Record<string, string> = {
   'Access-Control-Allow-Methods': METHODS,

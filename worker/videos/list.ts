@@ -1,18 +1,8 @@
-// The query of GET /v1/videos. A cursor names the last row seen, so pages stay right while videos come and go.
+// Pages of GET /v1/videos. A cursor names the last row seen, so pages stay right while videos come and go.
 import { z } from 'zod';
-import { VideoKind } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { fromBase64Url, toBase64Url } from '../../shared/sign.ts';
-import { VideoState } from '../../shared/states.ts';
 import type { VideoRow } from './store.ts';
-
-export const ListQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.string().max(256).optional(),
-  state: VideoState.optional(),
-  kind: VideoKind.optional(),
-  q: z.string().max(200).optional(),
-});
 
 const Cursor = z.tuple([z.int(), z.string()]);
 

@@ -1,6 +1,6 @@
 // /v1/videos: an owner's library.
 import { type Context, Hono } from 'hono';
-import { TranscodeRequest, type Video, type VideoList, VideoPatch } from '../../shared/api.ts';
+import { TranscodeRequest, type Video, type VideoList, VideoPatch, VideoQuery } from '../../shared/api.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody, validated } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
@@ -12,7 +12,7 @@ import { liveProgress } from '../jobs/room-client.ts';
 import { latestJobOf, latestJobsOf } from '../jobs/store.ts';
 import { certificateResponse } from './certificate.ts';
 import { deleteVideo } from './delete.ts';
-import { cursorOf, ListQuery, readCursor } from './list.ts';
+import { cursorOf, readCursor } from './list.ts';
 import { publicUrls } from './public-urls.ts';
 import { renderVideo } from './render.ts';
 import { sourceResponse } from './source.ts';
@@ -26,7 +26,7 @@ export function videoRoutes(): Hono<AppEnv> {
   const mayManage = requires('uploader');
 
   app.get('/v1/videos', mayRead, async (c) => {
-    const { limit, cursor, state, kind, q } = validated(ListQuery, c.req.query());
+    const { limit, cursor, state, kind, q } = validated(VideoQuery, c.req.query());
     const filter = { state, kind, q, after: cursor === undefined ? undefined : readCursor(cursor) };
     // One row more than asked tells whether there is a next page.
     const rows = await listVideos(c.env.DB, c.var.caller.ownerId, { ...filter, limit: limit + 1 });

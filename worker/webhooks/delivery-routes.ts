@@ -1,9 +1,8 @@
 // /v1/webhooks/:id/deliveries: what became of each event, once more, and a ping.
 import { Hono } from 'hono';
-import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
 import { rfc3339 } from '../../shared/rfc3339.ts';
-import { type Delivery, type DeliveryList, DeliveryState, PING } from '../../shared/webhook-api.ts';
+import { type Delivery, type DeliveryList, DeliveryQuery, PING } from '../../shared/webhook-api.ts';
 import { requires } from '../http/auth.ts';
 import { validated } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
@@ -21,21 +20,12 @@ import {
 import { eventId } from './events.ts';
 import { own } from './routes.ts';
 
-const ListQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z
-    .string()
-    .regex(/^\d{1,12}_[0-9a-f-]{1,40}$/, 'is not one that was given')
-    .optional(),
-  state: DeliveryState.optional(),
-});
-
 export function deliveryRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const isAdmin = requires('admin');
 
   app.get('/v1/webhooks/:id/deliveries', isAdmin, async (c) => {
-    const { limit, cursor, state } = validated(ListQuery, c.req.query());
+    const { limit, cursor, state } = validated(DeliveryQuery, c.req.query());
     const [createdAt, id] = cursor?.split('_') ?? [];
     const after = createdAt && id ? { createdAt: Number(createdAt), id } : undefined;
     const rows = await listDeliveries(c.env.DB, (await own(c)).id, { state, after, limit: limit + 1 });
