@@ -23,6 +23,11 @@ export class ApiFailure extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
+  /** A sentence for a person. */
+  get detail(): string {
+    return this.message;
+  }
+
   /** Trouble that passes: no connection, overload, a video that is playable in a moment. */
   get isPassing(): boolean {
     return (

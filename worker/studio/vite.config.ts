@@ -8,13 +8,16 @@ export default defineConfig({
   root: here('.'),
   publicDir: here('public'),
   logLevel: 'warn',
+  oxc: { jsx: { runtime: 'automatic' } },
   build: {
     outDir: here('dist'),
     emptyOutDir: true,
     target: 'es2022',
     sourcemap: false,
     reportCompressedSize: false,
-    // hls.js is most of it, and one player is one file.
+    // What each page loads, for the test that weighs the first one.
+    manifest: 'manifest.json',
+    // A player is most of a page that plays, and one player is one file.
     chunkSizeWarningLimit: 1024,
     // Chromium, Firefox and Safari have modulepreload; its polyfill would be inline work for nothing.
     modulePreload: { polyfill: false },

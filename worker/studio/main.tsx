@@ -1,0 +1,11 @@
+import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import { takeTokenFromLink } from './session.ts';
+import { applyTheme } from './ui/theme.ts';
+import './ui/theme.css';
+import './ui/pieces.css';
+import './ui/shell.css';
+
+applyTheme();
+takeTokenFromLink();
+createRoot(document.getElementById('studio')!).render(<App />);
