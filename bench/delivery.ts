@@ -8,6 +8,7 @@ import { KIB, MIB } from '../shared/limits.ts';
 import { parseSigningKeys, verifyPlayToken } from '../shared/sign.ts';
 import { makeFolder } from '../test/support/media.ts';
 import { TEST_BINDINGS } from '../test/support/test-bindings.ts';
+import { median } from './cpu-time.ts';
 import { benchToken, type DirectWorkers, startDirectWorkers } from './direct-worker.ts';
 import { type Load, loadFrom } from './http-load.ts';
 import { startNginx } from './nginx.ts';
@@ -187,8 +188,4 @@ function verdict(what: string, ratio: number, least?: number): void {
 function outcome(isKept: boolean): string {
   if (!isKept) process.exitCode = 1;
   return isKept ? 'kept' : 'MISSED';
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

@@ -8,6 +8,7 @@ import { type Api, apiAt, uploadFile } from '../test/support/api.ts';
 import { ffmpeg, makeClip, makeFolder } from '../test/support/media.ts';
 import { readHls } from '../test/support/published.ts';
 import { startStack, type TestStack } from '../test/support/stack.ts';
+import { median } from './cpu-time.ts';
 
 const ROUNDS = 5;
 const POLL_MS = 25;
@@ -117,8 +118,4 @@ function tell(what: string, seconds: number[], promisedSeconds: number): void {
     `${what}: median ${median(seconds).toFixed(2)} (${sorted.join(' ')}; promised: under ${promisedSeconds})`,
   );
   if (median(seconds) >= promisedSeconds) process.exitCode = 1;
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

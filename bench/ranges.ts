@@ -4,13 +4,13 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KIB, MIB } from '../shared/limits.ts';
 import { makeFolder } from '../test/support/media.ts';
+import { randomOf } from '../test/support/random.ts';
 import {
   faultOf,
   type ModelAnswer,
   type ModelObject,
   type ModelRequest,
   modelAnswer,
-  randomOf,
   randomRequest,
 } from '../test/support/range-model.ts';
 import { benchToken, startDirectWorkers } from './direct-worker.ts';

@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { WatchMessage } from '../shared/cmcd-record.ts';
 import { judgeEvents, MAX_WATCH_EVENTS, type WatchEvent, WatchRequest } from '../shared/watch-api.ts';
 import { UNWATCHED, type WatchSession, watch } from '../shared/watch-session.ts';
+import { randomOf, shuffled } from '../test/support/random.ts';
 import { cmcdOf, recordOf } from '../worker/watch/cmcd-parse.ts';
 
 const EVENTS = 10_000;
@@ -45,10 +46,10 @@ function requestBodies(): string[] {
       event: { seq, type: 'progress', positionSeconds, atMs: Date.now() },
     };
   });
-  shuffle(sent);
+  const order = shuffled(sent, randomOf(7));
   const bodies: string[] = [];
-  for (let start = 0; start < sent.length; start += 2000) {
-    const group = Map.groupBy(sent.slice(start, start + 2000), ({ sessionId }) => sessionId);
+  for (let start = 0; start < order.length; start += 2000) {
+    const group = Map.groupBy(order.slice(start, start + 2000), ({ sessionId }) => sessionId);
     for (const [sessionId, events] of group) {
       if (events.length > MAX_WATCH_EVENTS) throw new Error('a request would be too large');
       bodies.push(JSON.stringify({ sessionId, events: events.map(({ event }) => event) }));
@@ -92,13 +93,4 @@ function cmcdCpuMs(): number {
   const startedAt = performance.now();
   for (let index = 0; index < CMCD_REQUESTS; index++) once();
   return (performance.now() - startedAt) / CMCD_REQUESTS;
-}
-
-function shuffle<T>(values: T[]): void {
-  let state = 7;
-  for (let index = values.length - 1; index > 0; index--) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    const other = state % (index + 1);
-    [values[index], values[other]] = [values[other]!, values[index]!];
-  }
 }

@@ -1,6 +1,7 @@
 // Chance that can be had again: the same seed gives the same numbers and the same bytes.
 import { createCipheriv, createHash, type Hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { randomOf } from '../test/support/random.ts';
 
 export type Chance = {
   /** 0 to 1, 1 excluded. */
@@ -10,15 +11,8 @@ export type Chance = {
   pick<T>(items: readonly T[]): T;
 };
 
-/** mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c */
 export function chanceOf(seed: number): Chance {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = randomOf(seed);
   return {
     next,
     between: (least, most) => Math.floor(least + next() * (most - least + 1)),

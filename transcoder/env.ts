@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { VideoEncoder } from '../shared/encoder.ts';
 import { GIB } from '../shared/limits.ts';
+import { parseVariables } from './parse-variables.ts';
 
 const Url = z.url().transform((url) => url.replace(/\/+$/, ''));
 const Required = z.string().min(1, 'is missing');
@@ -48,9 +49,5 @@ export type TranscoderEnv = z.infer<typeof TranscoderEnv>;
 
 /** @throws Error naming every missing or wrong variable. */
 export function parseEnv(variables: Record<string, string | undefined>): TranscoderEnv {
-  // An empty variable is an unset one, as in compose files.
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
-  const result = TranscoderEnv.safeParse(given);
-  if (!result.success) throw new Error(`configuration:\n${z.prettifyError(result.error)}`);
-  return result.data;
+  return parseVariables(TranscoderEnv, variables);
 }

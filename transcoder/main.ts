@@ -8,7 +8,7 @@ import { startConsumer } from './consumer.ts';
 import { parseEnv, type TranscoderEnv } from './env.ts';
 import { encoderProfile } from './ffmpeg/build.ts';
 import { checkEncoder } from './ffmpeg/encoder-check.ts';
-import { useFfmpeg } from './ffmpeg/run.ts';
+import { setFfmpeg } from './ffmpeg/run.ts';
 import { startHealthServer } from './health.ts';
 import { type IngestEnv, parseIngestEnv } from './ingest/env.ts';
 import { startIngest } from './ingest/server.ts';
@@ -28,7 +28,7 @@ const RELEASE_SECONDS = 4;
 
 async function main(env: TranscoderEnv): Promise<void> {
   const log = createLog({ service: 'transcoder', workerId: env.WORKER_ID });
-  useFfmpeg(env.FFMPEG_PATH);
+  setFfmpeg(env.FFMPEG_PATH);
   const capacity = sizeCapacity(thisMachine(), {
     ...(env.SLOTS !== undefined && { slots: env.SLOTS }),
     ...(env.MEMORY_GB !== undefined && { memoryGb: env.MEMORY_GB }),

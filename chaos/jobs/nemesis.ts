@@ -2,12 +2,14 @@
 // Worker. The seed sets the order; the progress of the jobs sets the pace, so that faults hit all of the run.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stack } from '../../local/stack.ts';
-import { type Chance, chanceOf } from '../seeded.ts';
+import { shuffled } from '../../test/support/random.ts';
+import { chanceOf } from '../seeded.ts';
 import type { History } from './history.ts';
 import type { Observer } from './observer.ts';
 
 export type NemesisOptions = {
   seed: number;
+  /** Uploads; cancelling, trying again and transcoding again makes more jobs of them. */
   jobs: number;
   kills: number;
   zombies: number;
@@ -36,11 +38,14 @@ export function startNemesis(
   { history, say }: { history: History; say: (line: string) => void },
 ): Nemesis {
   const chance = chanceOf(options.seed);
-  const deeds = shuffled(chance, [
-    ...Array<Deed>(options.kills).fill('kill'),
-    ...Array<Deed>(options.zombies).fill('zombie'),
-    ...Array<Deed>(options.workerKills).fill('worker'),
-  ]);
+  const deeds = shuffled(
+    [
+      ...Array<Deed>(options.kills).fill('kill'),
+      ...Array<Deed>(options.zombies).fill('zombie'),
+      ...Array<Deed>(options.workerKills).fill('worker'),
+    ],
+    chance.next,
+  );
   const alive = [...stack.transcoders];
   const asleep = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -114,13 +119,4 @@ export function startNemesis(
       await Promise.all(asleep);
     },
   };
-}
-
-function shuffled<T>(chance: Chance, items: T[]): T[] {
-  const order = [...items];
-  for (let at = order.length - 1; at > 0; at -= 1) {
-    const other = chance.between(0, at);
-    [order[at], order[other]] = [order[other]!, order[at]!];
-  }
-  return order;
 }

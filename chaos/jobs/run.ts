@@ -16,21 +16,12 @@ import { type FaultRates, faultRulesOf } from './fault-rules.ts';
 import { makeStaleDue, noteFinalState, staleLeft } from './final-state.ts';
 import { runGenerator } from './generator.ts';
 import { type History, openHistory, readHistory } from './history.ts';
-import { startNemesis } from './nemesis.ts';
+import { type NemesisOptions, startNemesis } from './nemesis.ts';
 import { type Observer, startObserver } from './observer.ts';
 import { createTicketFaults } from './ticket-faults.ts';
 import { walkVideos } from './walk.ts';
 
-export type JobChaosOptions = {
-  seed: number;
-  /** Uploads; cancelling, trying again and transcoding again makes more jobs of them. */
-  jobs: number;
-  kills: number;
-  zombies: number;
-  workerKills: number;
-  transcoders: number;
-  clients: number;
-};
+export type JobChaosOptions = Omit<NemesisOptions, 'leaseSeconds'> & { clients: number };
 
 export type JobChaosReport = Findings & {
   history: string;

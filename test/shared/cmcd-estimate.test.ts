@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { estimate, NO_SUMS, type QoeState, type QoeSums } from '../../shared/cmcd-estimate.ts';
 import type { CmcdRecord } from '../../shared/cmcd-record.ts';
-import { generator, type Session, simulate, type Truth } from '../support/media3-player.ts';
+import { type Session, simulate, type Truth } from '../support/media3-player.ts';
+import { randomOf } from '../support/random.ts';
 
 const SESSIONS = 50;
 const DURATION_MS = 600_000;
@@ -16,7 +17,7 @@ const NETWORKS = [
 ];
 
 function sessionOf(seed: number): Session {
-  const random = generator(seed * 7919);
+  const random = randomOf(seed * 7919);
   const network = NETWORKS[seed % NETWORKS.length]!;
   let level = 1;
   let holeSeconds = 0;

@@ -30,7 +30,7 @@ export const IMPORT_RULES: Rule[] = [
     may: [
       /^shared\//,
       /^worker\/(env|r2)\.ts$/,
-      /^worker\/(jobs\/(progress-room|transcoder-container)|playback\/prewarm-region|uploads\/tus-upload)\.ts$/,
+      /^worker\/(jobs\/(progress-room|transcoder-container)|playback\/prewarm-region|rooms\/watch-room|uploads\/tus-upload)\.ts$/,
     ],
     npm: WORKER_NPM,
     why: 'bindings and storage know no feature',
@@ -46,6 +46,12 @@ export const IMPORT_RULES: Rule[] = [
     may: [/^shared\//, /^worker\/(env|r2)\.ts$/, /^worker\/(legacy|http|jobs|keys|webhooks|uploads)\//],
     npm: WORKER_NPM,
     why: 'the older API is another door to uploads',
+  },
+  {
+    in: /^worker\/rooms\//,
+    may: [/^shared\//, /^worker\/(env|r2)\.ts$/, /^worker\/(rooms|http|jobs|playback)\//],
+    npm: WORKER_NPM,
+    why: 'rooms and media over a socket are another door to playback',
   },
   {
     in: /^worker\/(?<feature>[a-z-]+)\//,

@@ -6,6 +6,7 @@
 // measured bandwidth, raises quality from 10 s of buffer on. `bl` is rounded to 100 ms, `mtp` to 100 kbps.
 import type { CmcdRecord } from '../../shared/cmcd-record.ts';
 import { cmcdOf, recordOf } from '../../worker/watch/cmcd-parse.ts';
+import { randomOf } from './random.ts';
 
 const STEP_MS = 10;
 const SEGMENT_MS = 6000;
@@ -59,7 +60,7 @@ type Track = {
 
 export function simulate(session: Session): { truth: Truth; records: CmcdRecord[] } {
   const { roundTripMs, trace, durationMs, seed } = session;
-  const random = generator(seed);
+  const random = randomOf(seed);
   const records: CmcdRecord[] = [];
   const truth: Truth = { startupMs: Number.NaN, stallMs: 0, playMs: 0 };
   const tracks: Track[] = [false, true].map((isSound) => ({
@@ -194,15 +195,4 @@ function chosen(current: number, bandwidthKbps: number, bufferMs: number): numbe
 
 function kbpsAt(trace: readonly number[], atMs: number): number {
   return trace[Math.floor(atMs / 1000) % trace.length]!;
-}
-
-/** Mulberry32: 0 to 1. */
-export function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

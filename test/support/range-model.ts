@@ -137,17 +137,6 @@ function dateOf(text: string | undefined): number | undefined {
   return Math.floor(Date.parse(text) / 1000);
 }
 
-/** Numbers in [0, 1) that a seed repeats: mulberry32. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export function randomRequest(random: () => number, object: ModelObject): ModelRequest {
   const pick = <T>(...choices: T[]): T => choices[Math.floor(random() * choices.length)]!;
   const size = object.sizeBytes;

@@ -12,7 +12,7 @@ export function canTrace(): boolean {
 }
 
 export type Traced = {
-  /** For `useFfmpeg`. */
+  /** For `setFfmpeg`. */
   ffmpegPath: string;
   /** What all runs so far did; `directory` is what relative names are relative to. */
   seen(directory: string): Promise<Seen>;

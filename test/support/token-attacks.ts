@@ -33,17 +33,6 @@ export function onLicense({ kind, attack, twin }: Attack): Attack | undefined {
   return { kind: `${kind}, on the licence`, attack: ask(token), twin: ask(whole) };
 }
 
-/** Numbers in [0, 1) by mulberry32: the same for the same seed. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 type Hand = {
   guarded: Guarded;
   random: () => number;

@@ -2,6 +2,7 @@
 // whatever they are, and part of what is watched is chance. The same at every run.
 import type { SparseRows } from '../../shared/recommend-als.ts';
 import { sharedRows } from '../../transcoder/recommend/interactions.ts';
+import { randomOf } from './random.ts';
 
 export type HistorySize = { viewers: number; items: number; events: number };
 
@@ -19,7 +20,7 @@ const TASTE_STRENGTH = 5;
 const CHANCE_SHARE = 0.1;
 
 export function generateHistory({ viewers, items, events }: HistorySize, heldOutShare = 0.2): History {
-  const random = randomNumbers(7);
+  const random = randomOf(7);
   const itemTastes = Array.from({ length: items }, () => taste(random));
   const popularity = Array.from({ length: items }, () => POPULARITY_SPREAD * normal(random));
   const perViewer = events / viewers;
@@ -114,15 +115,4 @@ function placeOf(totals: Float64Array, value: number): number {
 /** Box and Muller. */
 function normal(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-}
-
-/** mulberry32: the same numbers for a seed. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { startHealthServer } from '../../transcoder/health.ts';
-import { DONE, until, untilStopped, useTranscoder } from './transcoder-stage.ts';
+import { DONE, stageTranscoder, until, untilStopped } from './transcoder-stage.ts';
 import { claimOf, problem, ticketMessage } from './wire-stand-in.ts';
 
-const stage = useTranscoder();
+const stage = stageTranscoder();
 
 describe('the loop', () => {
   test('greets first, then claims without waiting for a ticket, until there is nothing', async () => {

@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GIB, KIB, MIB } from '../../shared/limits.ts';
-import { type FfmpegCommand, ffmpegVersion, startFfmpeg, useFfmpeg } from '../../transcoder/ffmpeg/run.ts';
+import { type FfmpegCommand, ffmpegVersion, setFfmpeg, startFfmpeg } from '../../transcoder/ffmpeg/run.ts';
 import { requireDisk } from '../../transcoder/scratch.ts';
 import { describeFailure } from '../../transcoder/task-failure.ts';
 
@@ -63,8 +63,8 @@ describe('the limits the kernel keeps for what comes between two looks', () => {
   const saying = async (body: string) => {
     const path = join(directory, 'stand-in');
     await writeFile(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-    useFfmpeg(path);
-    return ffmpegVersion().finally(() => useFfmpeg('ffmpeg'));
+    setFfmpeg(path);
+    return ffmpegVersion().finally(() => setFfmpeg('ffmpeg'));
   };
 
   test('are address space with room for libraries, and CPU time on all cores', async () => {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { encoderProfile } from '../../transcoder/ffmpeg/build.ts';
 import type { FfmpegError } from '../../transcoder/ffmpeg/ffmpeg-error.ts';
 import { parseProgress } from '../../transcoder/ffmpeg/progress.ts';
-import { ffmpegVersion, runFfprobe, startFfmpeg, useFfmpeg } from '../../transcoder/ffmpeg/run.ts';
+import { ffmpegVersion, runFfprobe, setFfmpeg, startFfmpeg } from '../../transcoder/ffmpeg/run.ts';
 
 const LIMITS = { wallSeconds: 60, memoryBytes: 2 ** 30 };
 let directory: string;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'reelay-probe-'));
 });
 afterAll(() => rm(directory, { recursive: true }));
-afterEach(() => useFfmpeg('ffmpeg'));
+afterEach(() => setFfmpeg('ffmpeg'));
 
 async function failureOf(run: Promise<unknown>): Promise<FfmpegError> {
   return run.then(
@@ -27,7 +27,7 @@ async function failureOf(run: Promise<unknown>): Promise<FfmpegError> {
 async function standIn(body: string): Promise<void> {
   const path = join(directory, 'stand-in');
   await writeFile(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-  useFfmpeg(path);
+  setFfmpeg(path);
 }
 
 describe('runFfprobe', () => {

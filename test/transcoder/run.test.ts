@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { FfmpegError } from '../../transcoder/ffmpeg/ffmpeg-error.ts';
-import { type FfmpegCommand, startFfmpeg, useFfmpeg } from '../../transcoder/ffmpeg/run.ts';
+import { type FfmpegCommand, setFfmpeg, startFfmpeg } from '../../transcoder/ffmpeg/run.ts';
 import { SANDBOX_PATH } from '../../transcoder/ffmpeg/sandbox.ts';
 
 const SECRET = 'secret-that-ffmpeg-must-never-see';
@@ -16,7 +16,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'reelay-run-'));
 });
 afterAll(() => rm(directory, { recursive: true }));
-afterEach(() => useFfmpeg('ffmpeg'));
+afterEach(() => setFfmpeg('ffmpeg'));
 
 /** A clip that takes `seconds` of real time (`-re`) or as little as possible. */
 function clip(seconds: number, pace: string[] = []): FfmpegCommand {
@@ -55,7 +55,7 @@ function isAlive(pid: number): boolean {
 async function standIn(body: string): Promise<void> {
   const path = join(directory, 'stand-in');
   await writeFile(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-  useFfmpeg(path);
+  setFfmpeg(path);
 }
 
 async function pidFrom(path: string): Promise<number> {
@@ -232,7 +232,7 @@ describe('startFfmpeg', () => {
   });
 
   test('says so when ffmpeg is missing', async () => {
-    useFfmpeg('/nonexistent/ffmpeg');
+    setFfmpeg('/nonexistent/ffmpeg');
     const error = await failureOf(startFfmpeg(clip(1), { directory, limits: LIMITS }).done);
     expect(error.message).toContain('could not be started');
     expect(error.message).toContain('/nonexistent/ffmpeg');

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { inputOptions } from '../../transcoder/ffmpeg/args.ts';
-import { runFfprobe, startFfmpeg, useFfmpeg } from '../../transcoder/ffmpeg/run.ts';
+import { runFfprobe, setFfmpeg, startFfmpeg } from '../../transcoder/ffmpeg/run.ts';
 import { askFfprobe } from '../../transcoder/probe/ask-ffprobe.ts';
 import { encodeAudio } from '../../transcoder/stages/audio.ts';
 import { encodeChunk } from '../../transcoder/stages/encode.ts';
@@ -47,9 +47,9 @@ beforeEach(async () => {
   task = join(folder, `task-${Math.random()}`);
   await mkdir(task);
   tools = await traceTools(join(folder, `tools-${Math.random()}`));
-  useFfmpeg(tools.ffmpegPath);
+  setFfmpeg(tools.ffmpegPath);
 });
-afterEach(() => useFfmpeg('ffmpeg'));
+afterEach(() => setFfmpeg('ffmpeg'));
 
 function portOf(url: string): string {
   return new URL(url).host;
@@ -67,9 +67,9 @@ async function expectConfined(directory: string, url: string): Promise<void> {
 describe.skipIf(!isWatched)('a good file', () => {
   test('is probed and encoded through one loopback port, inside the task’s directory', async () => {
     const clip = await makeClip(join(folder, 'good.mp4'), { seconds: 2 });
-    useFfmpeg('ffmpeg');
+    setFfmpeg('ffmpeg');
     const plan = asOneChunk(await planFile(clip));
-    useFfmpeg(tools.ffmpegPath);
+    setFfmpeg(tools.ffmpegPath);
     await onFile(clip, async ({ context }) => {
       await encodeChunk(context, plan, plan.chunks[0]!);
       await encodeAudio(context, plan, 0);

@@ -5,10 +5,10 @@ import { AppError } from '../../shared/errors.ts';
 import { startFfmpeg } from '../../transcoder/ffmpeg/run.ts';
 import type { TaskOutcome } from '../../transcoder/pipeline.ts';
 import type { TaskContext } from '../../transcoder/task-context.ts';
-import { DONE, LIMITS, until, untilStopped, useTranscoder } from './transcoder-stage.ts';
+import { DONE, LIMITS, stageTranscoder, until, untilStopped } from './transcoder-stage.ts';
 import { claimOf, problem } from './wire-stand-in.ts';
 
-const stage = useTranscoder();
+const stage = stageTranscoder();
 
 const untilTidy = () => until(() => readdir(stage.scratch.directory)).toEqual([]);
 

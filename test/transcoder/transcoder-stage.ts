@@ -27,7 +27,7 @@ export type TranscoderStage = {
 };
 
 /** One stage whose parts are new for each test of the file. */
-export function useTranscoder(): TranscoderStage {
+export function stageTranscoder(): TranscoderStage {
   const stage = {} as TranscoderStage;
   let stop: () => Promise<void>;
 

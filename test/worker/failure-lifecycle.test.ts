@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Claim } from '../../shared/messages.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
+import { randomOf } from '../support/random.ts';
 import {
   call,
   claim,
@@ -20,16 +21,6 @@ import {
 } from './ledger-fixtures.ts';
 
 beforeEach(clearTasks);
-
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** What each act may be answered with, beside success. */
 const REFUSALS: Record<string, string[]> = {
@@ -126,7 +117,7 @@ async function worldOf(seed: number): Promise<World> {
   await env.DB.prepare(`UPDATE videos SET source_etag = 'etag', source_bytes = 1000 WHERE id = ?`)
     .bind(job.videoId)
     .run();
-  return new World(job, seeded(seed));
+  return new World(job, randomOf(seed));
 }
 
 describe('any order of cancelling, retrying, transcoding again and deleting', () => {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Claim } from '../../shared/messages.ts';
 import { heartbeat } from '../../worker/jobs/ledger.ts';
 import { sweep } from '../../worker/jobs/sweeper.ts';
+import { randomOf } from '../support/random.ts';
 import {
   claim,
   clearTasks,
@@ -23,17 +24,6 @@ beforeEach(clearTasks);
 const CHUNKS = [1, 2, 3];
 const AUDIO_SEGMENTS = 2;
 
-/** Mulberry32: small, seeded, good enough to shuffle. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 type Worker = { id: string; claim: Claim; mark: number };
 
 /** A task's length, as its transcoder knows it from the plan. */
@@ -51,7 +41,7 @@ async function runSchedule(
   seed: number,
   jobCount: number,
 ): Promise<{ jobs: TestJob[]; accepted: string[]; refusals: number }> {
-  const random = seeded(seed);
+  const random = randomOf(seed);
   const jobs = await Promise.all(Array.from({ length: jobCount }, () => newJob()));
   const workers: Worker[] = [];
   const accepted: string[] = [];

@@ -18,7 +18,8 @@ import {
   VENDOR_SECRET_TEXT,
   type VendorAsked,
 } from '../support/license-vendor-host.ts';
-import { nextAttack, onLicense, randomOf } from '../support/token-attacks.ts';
+import { randomOf } from '../support/random.ts';
+import { nextAttack, onLicense } from '../support/token-attacks.ts';
 import { ANYONE, begun, type Deployment, deployment, type Headers, person } from './playback-callers.ts';
 import { AUDIO, KEYS, ORIGIN, outcome, playToken, VIDEO } from './playback-fixtures.ts';
 import { type Protected, publishProtected, tokenOf } from './protected-fixtures.ts';

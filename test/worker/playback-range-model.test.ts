@@ -2,7 +2,8 @@
 // times as many over HTTP, and nginx beside us.
 import { env } from 'cloudflare:test';
 import { expect, test } from 'vitest';
-import { faultOf, type ModelAnswer, modelAnswer, randomOf, randomRequest } from '../support/range-model.ts';
+import { randomOf } from '../support/random.ts';
+import { faultOf, type ModelAnswer, modelAnswer, randomRequest } from '../support/range-model.ts';
 import { bytesOf, fetchMedia, playToken, publishVideo } from './playback-fixtures.ts';
 
 const REQUESTS = 2000;

@@ -6,6 +6,7 @@ import { createLog } from '../../shared/log.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { pruneUploadDays, usageOf } from '../../worker/uploads/quota.ts';
 import { purgeVideo } from '../../worker/videos/delete.ts';
+import { randomOf } from '../support/random.ts';
 import { codeOf } from './api-client.ts';
 import { type Api, apiUnder } from './api-under.ts';
 import { videoBytes } from './upload-steps.ts';
@@ -175,7 +176,7 @@ describe('the bytes of a day', () => {
 // However uploads end, what is in use is the sum of what is there. The model is the sum, kept by hand.
 describe('usage', { timeout: 30_000 }, () => {
   it.each([1, 2, 3])('is the sum of the rows after any sequence (seed %i)', async (seed) => {
-    const random = randomFrom(seed);
+    const random = randomOf(seed);
     const limits = { MAX_OPEN_UPLOADS: 3, MAX_STORAGE_BYTES: 5000, MAX_BYTES_PER_DAY: 15_000 };
     const api = await apiUnder(Object.fromEntries(Object.entries(limits).map(([k, v]) => [k, String(v)])));
     const open = new Map<string, Begun & { size: number }>();
@@ -254,14 +255,3 @@ describe('usage', { timeout: 30_000 }, () => {
     expect(codes).toContain('quota_exceeded'); // else the limits were too wide to try anything
   });
 });
-
-/** mulberry32: small, seeded, good enough to pick the next act. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -6,6 +6,7 @@ import { createLog } from '../../shared/log.ts';
 import type { WatchAnswer, WatchEvent } from '../../shared/watch-api.ts';
 import type { Env } from '../../worker/env.ts';
 import { consumeWatch } from '../../worker/watch/consumer.ts';
+import { randomOf, shuffled } from '../support/random.ts';
 import {
   bearer,
   ORIGIN,
@@ -163,7 +164,7 @@ describe('the consumer', () => {
         event: progress(seq, { positionSeconds: (seq + 1) % 101, playedSeconds: 1 }),
       })),
     );
-    const thrice = shuffled([...events, ...events, ...events], 7);
+    const thrice = shuffled([...events, ...events, ...events], randomOf(7));
     const messages = Array.from({ length: 200 }, (_, index) =>
       thrice.slice(index * 30, index * 30 + 30),
     ).flatMap((slice) =>
@@ -285,15 +286,4 @@ function countingStatements(real: Env) {
     },
   };
   return { env: { ...real, DB } as never as Env, statements: () => count };
-}
-
-/** Fisher and Yates, by a linear congruential generator. */
-function shuffled<T>(values: T[], seed: number): T[] {
-  let state = seed;
-  for (let index = values.length - 1; index > 0; index--) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    const other = state % (index + 1);
-    [values[index], values[other]] = [values[other]!, values[index]!];
-  }
-  return values;
 }

@@ -51,7 +51,7 @@ const MAX_PROBE_OUTPUT_BYTES = 16 * MIB;
 const tools = { ffmpeg: 'ffmpeg', ffprobe: 'ffprobe' };
 
 /** Chooses the binary, once, at start; ffprobe is its sibling. Without this both come from the PATH. */
-export function useFfmpeg(ffmpegPath: string): void {
+export function setFfmpeg(ffmpegPath: string): void {
   tools.ffmpeg = ffmpegPath;
   tools.ffprobe = ffmpegPath.includes('/') ? join(dirname(ffmpegPath), 'ffprobe') : 'ffprobe';
 }

@@ -1,6 +1,7 @@
 // The configuration of the ingest mode, parsed once by main. All problems are reported together.
 import { z } from 'zod';
 import { GIB } from '../../shared/limits.ts';
+import { parseVariables } from '../parse-variables.ts';
 
 const IngestEnv = z.object({
   /** The Worker. */
@@ -28,9 +29,5 @@ export type IngestEnv = z.infer<typeof IngestEnv>;
 
 /** @throws Error naming every missing or wrong variable */
 export function parseIngestEnv(variables: Record<string, string | undefined>): IngestEnv {
-  // An empty variable is an unset one, as in compose files.
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
-  const result = IngestEnv.safeParse(given);
-  if (!result.success) throw new Error(`configuration:\n${z.prettifyError(result.error)}`);
-  return result.data;
+  return parseVariables(IngestEnv, variables);
 }
