@@ -1,6 +1,7 @@
 import { SELF } from 'cloudflare:test';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/api.ts';
+import type { JobList, JobTasks } from '../../shared/job-api.ts';
 import { parseSigningKeys, signToken } from '../../shared/sign.ts';
 import {
   addJob,
@@ -80,6 +81,7 @@ describe('reading a job', () => {
 
   const routes: [method: string, path: string][] = [
     ['GET', ''],
+    ['GET', '/tasks'],
     ['POST', '/retry'],
     ['POST', '/cancel'],
     ['POST', '/ticket'],
@@ -109,6 +111,77 @@ describe('reading a job', () => {
   test('needs a credential', async () => {
     const job = await newJob();
     expect(await refusalOf(SELF.fetch(`${ORIGIN}/v1/jobs/${job.jobId}`))).toBe('unauthorized');
+  });
+});
+
+describe('the list of jobs', () => {
+  const list = async (ownerId: string, query = '') =>
+    (await call(ownerId, 'GET', `/v1/jobs${query}`, { role: 'viewer' })).json<JobList>();
+
+  test('shows an owner’s own jobs with their videos’ titles, newest first, page by page', async () => {
+    const first = await newJob();
+    const { ownerId, videoId } = first;
+    const ids = [first.jobId];
+    for (let index = 0; index < 4; index++) ids.push((await addJob(videoId, ownerId)).jobId);
+    // Three of them in the same second, so that the id has to decide.
+    for (const [index, id] of ids.entries()) {
+      const second = 1000 + Math.max(0, index - 2);
+      await env.DB.prepare('UPDATE jobs SET created_at = ? WHERE id = ?').bind(second, id).run();
+    }
+    const all = await list(ownerId);
+    expect(all.nextCursor).toBeUndefined();
+    expect(all.jobs.map(({ id }) => id)).toEqual([ids[4], ids[3], ...ids.slice(0, 3).sort().reverse()]);
+    expect(all.jobs[0]).toMatchObject({ videoId, videoTitle: 'A film', state: 'queued', progress: 0 });
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await list(ownerId, `?limit=2${cursor === undefined ? '' : `&cursor=${cursor}`}`);
+      seen.push(...page.jobs.map(({ id }) => id));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    expect(seen).toEqual(all.jobs.map(({ id }) => id));
+    expect(await list('somebody-else')).toEqual({ jobs: [] });
+  });
+
+  test('can be of one state alone', async () => {
+    const done = await newJob();
+    await runJob(done);
+    const open = await addJob(done.videoId, done.ownerId);
+    const of = async (state: string) =>
+      (await list(done.ownerId, `?state=${state}`)).jobs.map(({ id }) => id);
+    expect(await of('queued')).toEqual([open.jobId]);
+    expect(await of('succeeded')).toEqual([done.jobId]);
+    expect(await of('failed')).toEqual([]);
+  });
+
+  test('leaves out what is being deleted', async () => {
+    const job = await newJob();
+    expect((await list(job.ownerId)).jobs).toHaveLength(1);
+    await env.DB.prepare(`UPDATE videos SET state = 'deleting' WHERE id = ?`).bind(job.videoId).run();
+    expect((await list(job.ownerId)).jobs).toEqual([]);
+  });
+
+  test.each(['limit=0', 'limit=101', 'cursor=x', 'state=lost'])('refuses the query %s', async (query) => {
+    expect(await refusalOf(call('anybody', 'GET', `/v1/jobs?${query}`))).toBe('invalid_request');
+    expect((await call('anybody', 'GET', '/v1/jobs?limit=100&cursor=1000_0a&state=queued')).status).toBe(200);
+  });
+});
+
+describe('the tasks of a job', () => {
+  test('stand in the order of the work, with what is done of each', async () => {
+    const job = await newJob();
+    await planned(job, [2, 1]);
+    const chunk = await mustClaim();
+    const response = await call(job.ownerId, 'GET', `/v1/jobs/${job.jobId}/tasks`, { role: 'viewer' });
+    const { tasks } = await response.json<JobTasks>();
+    expect(tasks.map(({ name, state }) => [name, state])).toEqual([
+      ['plan', 'done'],
+      [chunk.task.name, 'running'],
+      [expect.stringMatching(/^chunk/), 'ready'],
+      ['finish', 'blocked'],
+    ]);
+    expect(tasks[1]).toMatchObject({ attempts: 1, setbacks: 0, segments: { done: 0, total: 2 } });
+    expect(tasks[1]?.startedAt).toMatch(/Z$/);
   });
 });
 

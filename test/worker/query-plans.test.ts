@@ -5,7 +5,7 @@ import { createLog } from '../../shared/log.ts';
 import { raiseAlerts } from '../../worker/analytics/alerts.ts';
 import { configOf, type Env } from '../../worker/env.ts';
 import { claimTask } from '../../worker/jobs/claim.ts';
-import { latestJobsOf } from '../../worker/jobs/store.ts';
+import { latestJobsOf, listedJobs } from '../../worker/jobs/store.ts';
 import { sweep } from '../../worker/jobs/sweeper.ts';
 import { pruneDevices } from '../../worker/playback/device-store.ts';
 import { countViews, popularPrefixes } from '../../worker/playback/popularity.ts';
@@ -60,6 +60,7 @@ describe('the cron', () => {
     await newJob();
     // One whom the rules keep from every candidate reads what is ready, and that alone.
     await claimTask(watched.DB, { ...request, encoders: [] }, configOf(watched));
+    await listedJobs(watched.DB, client.ownerId, { limit: 50 });
     const rows = await listVideos(watched.DB, client.ownerId, { limit: 50 });
     await latestJobsOf(
       watched.DB,

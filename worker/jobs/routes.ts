@@ -1,14 +1,17 @@
-// A job over HTTP: read it, try it again, cancel it, watch it.
+// Jobs over HTTP: list them, read one, try it again, cancel it, watch it.
 import type { Context } from 'hono';
 import { Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { AppError } from '../../shared/errors.ts';
+import { type JobList, JobQuery, type JobTasks } from '../../shared/job-api.ts';
 import { requires } from '../http/auth.ts';
+import { validated } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
 import { idempotent, newId, repeatable } from '../http/idempotency.ts';
 import { drainEvents } from '../webhooks/deliver.ts';
 import { acceptedAnswer } from './accepted-answer.ts';
 import { cancelJob } from './cancel.ts';
+import { jobsOf, tasksOf } from './list.ts';
 import { drainOutbox } from './outbox.ts';
 import { CALLER_HEADER } from './progress-room.ts';
 import { renderJob } from './render.ts';
@@ -18,6 +21,16 @@ import { type JobRow, jobById, jobOf } from './store.ts';
 
 export function jobRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+
+  app.get('/v1/jobs', requires('uploader', 'viewer'), async (c) => {
+    const list: JobList = await jobsOf(c.env.DB, c.var.caller.ownerId, validated(JobQuery, c.req.query()));
+    return c.json(list);
+  });
+
+  app.get('/v1/jobs/:id/tasks', async (c) => {
+    const tasks: JobTasks = { tasks: await tasksOf(c.env.DB, (await ownJob(c)).id) };
+    return c.json(tasks);
+  });
 
   app.get('/v1/jobs/:id', async (c) => {
     const row = await ownJob(c);

@@ -73,6 +73,33 @@ export function jobById(db: D1Database, jobId: string): Promise<JobRow | null> {
   return db.prepare(selectJobs('j.id = ?')).bind(jobId).first<JobRow>();
 }
 
+export type JobFilter = {
+  state?: JobState | undefined;
+  after?: { createdAt: number; id: string } | undefined;
+  limit: number;
+};
+
+/** Newest first, at most `limit` rows after the given one, each with its video's title. */
+export async function listedJobs(
+  db: D1Database,
+  ownerId: string,
+  { state, after, limit }: JobFilter,
+): Promise<(JobRow & { video_title: string })[]> {
+  const isOnPage = `j.id IN (
+    SELECT o.id FROM jobs o JOIN videos v ON v.id = o.video_id
+    WHERE o.owner_id = ?1 AND v.state <> 'deleting' AND (?2 IS NULL OR o.state = ?2)
+      AND (?3 IS NULL OR (o.created_at, o.id) < (?3, ?4))
+    ORDER BY o.created_at DESC, o.id DESC LIMIT ?5)`;
+  const { results } = await db
+    .prepare(
+      `SELECT p.*, v.title AS video_title FROM (${selectJobs(isOnPage)}) p JOIN videos v ON v.id = p.video_id
+       ORDER BY p.created_at DESC, p.id DESC`,
+    )
+    .bind(ownerId, state ?? null, after?.createdAt ?? null, after?.id ?? null, limit)
+    .all<JobRow & { video_title: string }>();
+  return results;
+}
+
 /** The newest job of a video the caller has already been allowed to see. */
 export async function latestJobOf(db: D1Database, videoId: string): Promise<JobRow | undefined> {
   return (await latestJobsOf(db, [videoId])).get(videoId);

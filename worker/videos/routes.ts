@@ -13,6 +13,7 @@ import { latestJobOf, latestJobsOf } from '../jobs/store.ts';
 import { certificateResponse } from './certificate.ts';
 import { deleteVideo } from './delete.ts';
 import { cursorOf, readCursor } from './list.ts';
+import { posterResponse } from './poster.ts';
 import { publicUrls } from './public-urls.ts';
 import { renderVideo } from './render.ts';
 import { sourceResponse } from './source.ts';
@@ -68,6 +69,8 @@ export function videoRoutes(): Hono<AppEnv> {
     await response.body?.cancel();
     return new Response(null, response);
   });
+
+  app.get('/v1/videos/:id/poster', mayRead, async (c) => posterResponse(c.env.MEDIA, await ownVideo(c)));
 
   app.get('/v1/videos/:id/certificate', mayRead, async (c) =>
     certificateResponse(c.env.MEDIA, await ownVideo(c)),
