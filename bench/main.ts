@@ -5,6 +5,7 @@ import { benchCorpus } from './corpus.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchEncode } from './encode.ts';
 import { benchFirstFrame } from './first-frame.ts';
+import { benchImage } from './image.ts';
 import { benchLongPlay } from './long-play.ts';
 import { benchMemory } from './memory.ts';
 import { benchRanges } from './ranges.ts';
@@ -20,6 +21,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   delivery: benchDelivery,
   encode: benchEncode,
   'first-frame': benchFirstFrame,
+  image: benchImage,
   'long-play': benchLongPlay,
   memory: benchMemory,
   ranges: benchRanges,
