@@ -16,6 +16,7 @@ import { legacyRoutes, wholeFormRoutes } from './legacy/routes.ts';
 import { legacySourceRoutes } from './legacy/source-routes.ts';
 import { bucketSourceRoutes } from './migrations-api/bucket-routes.ts';
 import { migrationRoutes } from './migrations-api/routes.ts';
+import { openApiRoutes } from './openapi/routes.ts';
 import { opsRoutes } from './ops/routes.ts';
 import { deviceRoutes } from './playback/device-routes.ts';
 import { licenseRoutes } from './playback/license-routes.ts';
@@ -78,6 +79,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', recommendRoutes());
   app.route('/', recommendRunRoutes());
   app.route('/', opsRoutes());
+  app.route('/', openApiRoutes());
   app.route('/', internalRoutes());
   app.route('/', keyRoutes());
   return app;
