@@ -18,6 +18,7 @@ import {
   TRICK_NAMES,
 } from '../support/token-attacks.ts';
 import { KEYS, ORIGIN, type PublishedVideo, play, publishVideo } from './playback-fixtures.ts';
+import { publishByJob } from './protected-fixtures.ts';
 
 const COUNT = Number(env.ATTACKS);
 const SEED = Number(env.ATTACKS_SEED);
@@ -57,22 +58,13 @@ beforeAll(async () => {
 
 /** A generation with a key that is handed out by path, and one that comes in a licence. */
 async function publishWithKeys(): Promise<PublishedVideo> {
-  const video = await publishVideo();
-  const jobId = crypto.randomUUID();
-  const prefix = `hls/videos/${video.id}/${jobId}/`;
-  await env.DB.batch([
-    env.DB.prepare(
-      `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, output_prefix)
-       VALUES (?, ?, ?, 'transcode', 'succeeded', 1, '{}', 's', 'e', 1, ?)`,
-    ).bind(jobId, video.id, video.ownerId, prefix),
-    env.DB.prepare('UPDATE videos SET output_prefix = ? WHERE id = ?').bind(prefix, video.id),
-  ]);
+  const { jobId, ...video } = await publishByJob('none');
   const keks = parseKeyEncryptionKeys(env.KEYS_KEK as string);
   await issueKeys(env.DB, keks, { jobId, scheme: 'aes-128' }, [0]);
   const [licensed] = await issueKeys(env.DB, keks, { jobId, scheme: 'cenc' }, [1]);
   const keyId = fromHex(licensed!.keyId);
   licenseRequest = JSON.stringify({ kids: [toBase64Url(keyId)] });
-  return { ...video, prefix };
+  return video;
 }
 
 afterAll(async () => {

@@ -13,6 +13,18 @@ export type Protected = PublishedVideo & { keyId: string; kid: string; key: Uint
 
 /** A published video whose generation is its job's, with content keys 0 and 1. */
 export async function publishProtected(scheme: Scheme): Promise<Protected> {
+  const { jobId, ...video } = await publishByJob(scheme);
+  const [first] = await issueKeys(env.DB, KEKS, { jobId, scheme }, [0, 1]);
+  const { keyId, key } = first!;
+  const protection = { scheme: 'cenc' as const, keyId };
+  const mpd = dashManifest({ video: VIDEO, audio: AUDIO, subtitles: [], protection });
+  await env.MEDIA.put(`${video.prefix}manifest.mpd`, mpd);
+  const kid = toBase64Url(fromHex(keyId));
+  return { ...video, jobId, keyId, key, kid };
+}
+
+/** A published video whose generation is its job's, so that content keys can be issued to it. */
+export async function publishByJob(protection: Scheme | 'none'): Promise<PublishedVideo & { jobId: string }> {
   const video = await publishVideo();
   const jobId = crypto.randomUUID();
   const prefix = `hls/videos/${video.id}/${jobId}/`;
@@ -22,16 +34,10 @@ export async function publishProtected(scheme: Scheme): Promise<Protected> {
        VALUES (?, ?, ?, 'transcode', 'succeeded', 1, '{}', 's', 'e', 1, ?)`,
     ).bind(jobId, video.id, video.ownerId, prefix),
     env.DB.prepare('UPDATE videos SET output_prefix = ?, protection = ? WHERE id = ?').bind(
-      ...[prefix, scheme, video.id],
+      ...[prefix, protection, video.id],
     ),
   ]);
-  const [first] = await issueKeys(env.DB, KEKS, { jobId, scheme }, [0, 1]);
-  const { keyId, key } = first!;
-  const protection = { scheme: 'cenc' as const, keyId };
-  const mpd = dashManifest({ video: VIDEO, audio: AUDIO, subtitles: [], protection });
-  await env.MEDIA.put(`${prefix}manifest.mpd`, mpd);
-  const kid = toBase64Url(fromHex(keyId));
-  return { ...video, prefix, jobId, keyId, key, kid };
+  return { ...video, prefix, jobId };
 }
 
 export const tokenOf = (answer: PlayAnswer) => (answer.hls ?? answer.dash)!.split('/')[4]!;
