@@ -51,12 +51,13 @@ function isOpen(job: Video['job']): job is NonNullable<Video['job']> {
   return job?.state === 'queued' || job?.state === 'running';
 }
 
-/** Listens to a job's events until the last one (true) or the end of the stream (false). */
-async function listen(
-  api: WatchApi,
+/** Listens to a job's events until the last one (true), the end of the stream or of interest (false). */
+export async function listen(
+  api: Pick<WatchApi, 'eventsUrl'>,
   jobId: string,
   onEvent: (event: JobEvent) => void,
   isLast: (event: JobEvent) => boolean,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   let url: string;
   try {
@@ -64,6 +65,7 @@ async function listen(
   } catch {
     return false; // no stream to be had: the caller goes on reading the video
   }
+  if (signal?.aborted) return false;
   const socket = new WebSocket(url);
   let heardMs = Date.now();
   const pulse = setInterval(() => {
@@ -72,6 +74,7 @@ async function listen(
   }, PING_MS);
   const isOver = await new Promise<boolean>((resolve) => {
     socket.onclose = () => resolve(false);
+    signal?.addEventListener('abort', () => resolve(false), { once: true });
     socket.onmessage = ({ data }) => {
       heardMs = Date.now();
       if (data === 'pong') return;
@@ -86,7 +89,7 @@ async function listen(
   return isOver;
 }
 
-function hasEnded({ type, state }: JobEvent): boolean {
+export function hasEnded({ type, state }: JobEvent): boolean {
   const isOver = state === 'succeeded' || state === 'failed' || state === 'cancelled';
   return isOver || type === 'ready' || type === 'failed';
 }
