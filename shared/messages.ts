@@ -110,6 +110,8 @@ export const Claim = z.object({
     /** Where this job's generation is written, with a trailing slash. */
     outputPrefix: z.string(),
     options: PlanOptions,
+    /** W3C trace context of the request that began the job; every call about the task goes on with it. */
+    traceparent: z.string().optional(),
     /** Of an `import` task alone; its job has no source yet but the key to store it under. */
     import: ImportOrder.optional(),
   }),

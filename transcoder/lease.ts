@@ -4,6 +4,7 @@ import { AppError, type ErrorCode } from '../shared/errors.ts';
 import { errorFields, type Log } from '../shared/log.ts';
 import type { Claim } from '../shared/messages.ts';
 import type { TaskLedger } from './ledger-client.ts';
+import { meter } from './metrics.ts';
 
 export type Lease = {
   /** Aborted when the task is no longer ours; whatever is still under way counts for nothing. */
@@ -29,6 +30,7 @@ export function keepLease(
 
   const lose = (reason: string) => {
     if (lost.signal.aborted || stopped.signal.aborted) return;
+    meter.count('reelay_transcoder_lease_losses_total', {});
     log.warn('lease.lost', { reason });
     lost.abort(new AppError('lease_lost'));
     stopped.abort();

@@ -18,6 +18,8 @@ import {
 } from '../shared/messages.ts';
 import type { ContentKey } from '../shared/protection.ts';
 import type { Receipt } from '../shared/receipt.ts';
+import { childOf, parseTraceparent, traceparentOf } from '../shared/trace-context.ts';
+import { meter } from './metrics.ts';
 import { withRetries } from './retry.ts';
 
 export type LedgerClient = {
@@ -25,7 +27,8 @@ export type LedgerClient = {
   hello(workerId: string): Promise<number>;
   /** `signal` ends the repeating only: an answer on its way may hold a lease, which must not get lost. */
   claim(request: ClaimRequest, signal?: AbortSignal): Promise<Claim | undefined>;
-  task(jobToken: string): TaskLedger;
+  /** @param traceparent of the claim: all calls about the task go on with it */
+  task(jobToken: string, traceparent?: string): TaskLedger;
 };
 
 /** Calls about one claimed task. All throw AppError `lease_lost` once the task is someone else's. */
@@ -53,6 +56,9 @@ const Problem = z.object({ code: z.string(), detail: z.string().optional() });
 
 export type LedgerAddress = { url: string; secret: string; retryDelaysMs?: readonly number[] };
 
+/** `traceparent` is what the calls go on with. */
+export type CallSettings = Omit<LedgerAddress, 'secret'> & { traceparent?: string | undefined };
+
 export type InternalCalls = {
   /** One attempt. */
   post(path: string, token: string, body: object): Promise<unknown>;
@@ -64,11 +70,17 @@ export type InternalCalls = {
 export function createInternalCalls({
   url,
   retryDelaysMs = RETRY_DELAYS_MS,
-}: Omit<LedgerAddress, 'secret'>): InternalCalls {
+  traceparent,
+}: CallSettings): InternalCalls {
+  const trace = parseTraceparent(traceparent);
   const post = async (path: string, token: string, body: object): Promise<unknown> => {
     const response = await fetch(`${url}/internal/${path}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        ...(trace && { traceparent: traceparentOf(childOf(trace)) }),
+      },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
@@ -83,13 +95,14 @@ export function createInternalCalls({
       withRetries(() => post(path, token, body), {
         delaysMs: retryDelaysMs,
         isRetryable: isPassing,
+        onRetry: () => meter.count('reelay_transcoder_retries_total', { to: 'ledger' }),
         ...(signal && { signal }),
       }),
   };
 }
 
 export function createLedgerClient(options: LedgerAddress): LedgerClient {
-  const { post, insist } = createInternalCalls(options);
+  const { insist } = createInternalCalls(options);
 
   return {
     async hello(workerId) {
@@ -101,7 +114,8 @@ export function createLedgerClient(options: LedgerAddress): LedgerClient {
       return answer === undefined ? undefined : Claim.parse(answer);
     },
 
-    task(claimedToken) {
+    task(claimedToken, traceparent) {
+      const { post, insist } = createInternalCalls({ ...options, traceparent });
       let token = claimedToken;
       return {
         async heartbeat() {

@@ -102,6 +102,7 @@ async function main(env: TranscoderEnv): Promise<void> {
       slots: capacity.slots,
       running: consumer.running(),
       isDraining: drain.aborted,
+      memoryBytes: capacity.limits.memoryBytes * capacity.slots,
     }));
   }
   await consumer.finished;

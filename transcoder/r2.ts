@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { AppError } from '../shared/errors.ts';
 import type { StorageAccess } from '../shared/messages.ts';
+import { meter } from './metrics.ts';
 import { withRetries } from './retry.ts';
 
 /** Etags go in and come out without quotes. */
@@ -80,7 +81,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
 
   const retried = async <T>(attempt: () => Promise<T>): Promise<T> => {
     try {
-      return await withRetries(attempt, { delaysMs: retryDelaysMs, isRetryable });
+      return await withRetries(attempt, { delaysMs: retryDelaysMs, isRetryable, onRetry: countRetry });
     } catch (error) {
       if (isMistake(error) || MEANINGFUL_STATUSES.has(statusOf(error) ?? 0)) throw error;
       throw new AppError('storage_unavailable', { cause: error });
@@ -101,6 +102,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
           filled += chunk.copy(bytes, filled);
         }
         if (filled !== expectedBytes) throw new TruncatedRead(`${filled} of ${expectedBytes} bytes`);
+        countBytes('read', filled);
         return bytes;
       } finally {
         idle.stop();
@@ -113,6 +115,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
       const command = { Bucket, Key, Body: bytes, ContentType, ChecksumSHA256, IfNoneMatch: '*' };
       try {
         await retried(() => client.send(new PutObjectCommand(command), { abortSignal: putTimeout(bytes) }));
+        countBytes('written', bytes.byteLength);
         return 'stored';
       } catch (error) {
         if (statusOf(error) === 412) return 'exists';
@@ -167,6 +170,7 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
         const answer = await retried(() =>
           client.send(new UploadPartCommand(command), { abortSignal: putTimeout(bytes) }),
         );
+        countBytes('written', bytes.byteLength);
         return bareEtag(answer.ETag ?? '');
       } catch (error) {
         if (statusOf(error) === 404) throw new AppError('upload_not_open', { cause: error });
@@ -233,6 +237,14 @@ export function createR2(access: StorageAccess, timing: R2Timing = {}): R2 {
 /** R2's bindings give etags bare, its S3 API in quotes. */
 export function bareEtag(etag: string): string {
   return etag.replace(/^W\//, '').replaceAll('"', '');
+}
+
+function countBytes(direction: 'read' | 'written', bytes: number): void {
+  meter.count('reelay_transcoder_storage_bytes_total', { direction }, bytes);
+}
+
+function countRetry(): void {
+  meter.count('reelay_transcoder_retries_total', { to: 'storage' });
 }
 
 function putTimeout(bytes: Uint8Array): AbortSignal {

@@ -6,6 +6,8 @@ export type RetryOptions = {
   delaysMs: readonly number[];
   isRetryable: (error: unknown) => boolean;
   signal?: AbortSignal;
+  /** Told before each further attempt. */
+  onRetry?: () => void;
 };
 
 /** The answer of the first attempt that succeeds, or the last attempt's error. */
@@ -15,6 +17,7 @@ export async function withRetries<T>(attempt: () => Promise<T>, options: RetryOp
       return await attempt();
     } catch (error) {
       if (options.signal?.aborted || !options.isRetryable(error)) throw error;
+      options.onRetry?.();
       await delay(delayMs * (0.5 + Math.random() / 2), undefined, { signal: options.signal });
     }
   }

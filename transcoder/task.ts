@@ -1,13 +1,15 @@
 // One claimed task from its lease to its report. What it makes is the pipeline's business.
 import type { Log } from '../shared/log.ts';
 import { errorFields } from '../shared/log.ts';
-import type { Claim, StorageAccess } from '../shared/messages.ts';
+import type { Claim, StorageAccess, TaskFailure } from '../shared/messages.ts';
 import type { TaskKind } from '../shared/states.ts';
+import { parseTraceparent } from '../shared/trace-context.ts';
 import type { Capacity } from './capacity.ts';
 import { FfmpegError } from './ffmpeg/ffmpeg-error.ts';
 import { keepLease, type Lease } from './lease.ts';
 import type { LedgerClient, TaskLedger } from './ledger-client.ts';
 import type { MemoryPool } from './memory-pool.ts';
+import { meter } from './metrics.ts';
 import type { TaskOutcome } from './pipeline.ts';
 import type { R2 } from './r2.ts';
 import { createScratch } from './scratch.ts';
@@ -37,8 +39,11 @@ const PROGRESS_INTERVAL_MS = 1000;
  */
 export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSignal): Promise<void> {
   const { task } = claim;
-  const log = tools.log.with({ jobId: task.jobId, task: task.name, epoch: task.epoch });
-  const ledger = tools.ledger.task(claim.jobToken);
+  const { traceparent } = claim.job;
+  const traceId = parseTraceparent(traceparent)?.traceId;
+  const ids = { jobId: task.jobId, task: task.name, epoch: task.epoch };
+  const log = tools.log.with({ ...ids, ...(traceId !== undefined && { traceId }) });
+  const ledger = tools.ledger.task(claim.jobToken, traceparent);
   const lease = keepLease(ledger, claim, log);
   const startedAtMs = performance.now();
   const stop = new AbortController();
@@ -76,9 +81,14 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
     });
     signal.throwIfAborted();
     await judged(lease, report(ledger, outcome));
-    log.info('task.done', { seconds: Math.round(performance.now() - startedAtMs) / 1000 });
+    const seconds = (performance.now() - startedAtMs) / 1000;
+    meter.observe('reelay_transcoder_task_seconds', { kind: task.kind }, seconds);
+    meter.count('reelay_transcoder_tasks_total', { kind: task.kind, outcome: 'done' });
+    log.info('task.done', { seconds: Math.round(seconds * 1000) / 1000 });
   } catch (error) {
-    await giveUp(error, { ledger, lease, stop: stop.signal, log, sourceFailure: source?.failure });
+    const end = { ledger, lease, stop: stop.signal, log, sourceFailure: source?.failure };
+    const outcome = await giveUp(error, end);
+    meter.count('reelay_transcoder_tasks_total', { kind: task.kind, outcome });
   } finally {
     drain.removeEventListener('abort', stopSoon);
     lease.stop();
@@ -101,21 +111,22 @@ function report(ledger: TaskLedger, outcome: TaskOutcome): Promise<void> {
 async function giveUp(
   error: unknown,
   task: { ledger: TaskLedger; lease: Lease; stop: AbortSignal; log: Log; sourceFailure: unknown },
-): Promise<void> {
+): Promise<'lost' | 'released' | TaskFailure['kind']> {
   const { ledger, lease, stop, log } = task;
-  if (lease.signal.aborted) return log.info('task.dropped');
-  try {
-    if (stop.aborted) {
-      await ledger.release();
-      return log.info('task.released');
-    }
-    const failure = describeFailure(error, task.sourceFailure);
-    log.error('task.failed', { ...failure, ...errorFields(error), ...ffmpegFields(error) });
-    await ledger.fail(failure);
-  } catch (telling) {
-    // The lease lapses by itself and the sweeper hands the task on.
-    log.error('task.report_failed', errorFields(telling));
+  // The lease lapses by itself and the sweeper hands the task on.
+  const untold = (telling: unknown) => log.error('task.report_failed', errorFields(telling));
+  if (lease.signal.aborted) {
+    log.info('task.dropped');
+    return 'lost';
   }
+  if (stop.aborted) {
+    await ledger.release().then(() => log.info('task.released'), untold);
+    return 'released';
+  }
+  const failure = describeFailure(error, task.sourceFailure);
+  log.error('task.failed', { ...failure, ...errorFields(error), ...ffmpegFields(error) });
+  await ledger.fail(failure).catch(untold);
+  return failure.kind;
 }
 
 /** Hands the error on, after the lease has heard it. */

@@ -18,6 +18,7 @@ import { type DrmVendor, parseDrmVendor } from '../shared/protection-vendors.ts'
 import { parseSigningKeys, type SigningKeys } from '../shared/sign.ts';
 import { isWebhookSecret } from '../shared/standard-webhooks.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
+import type { MetricsStore } from './ops/metrics-store.ts';
 import type { PrewarmRegion } from './playback/prewarm-region.ts';
 import type { TusUpload } from './uploads/tus-upload.ts';
 
@@ -33,6 +34,8 @@ export type Env = {
   PROGRESS_ROOMS: DurableObjectNamespace<ProgressRoom>;
   TUS_UPLOADS: DurableObjectNamespace<TusUpload>;
   PREWARM_REGIONS: DurableObjectNamespace<PrewarmRegion>;
+  /** Adds up what isolates count; without it the counters of /metrics are missing. */
+  METRICS?: DurableObjectNamespace<MetricsStore>;
   TRANSCODERS?: DurableObjectNamespace;
   ASSETS: Fetcher;
   CREATE_LIMIT: RateLimit;
@@ -94,6 +97,8 @@ const Config = z
       }
     }),
     TRANSCODER_SECRET: Secret,
+    /** Whoever shows it may read /metrics, as admins may. */
+    METRICS_TOKEN: Secret.optional(),
     /** What content keys are wrapped with, `kid:secret,kid:secret`; the first wraps. Absent: no protection. */
     KEYS_KEK: z
       .string()

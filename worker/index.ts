@@ -4,6 +4,7 @@ import { raiseAlerts } from './analytics/alerts.ts';
 import { createApp } from './app.ts';
 import type { Env } from './env.ts';
 import { pruneKeys } from './http/idempotency-store.ts';
+import { flushMeter, meter } from './http/meter.ts';
 import { sweep } from './jobs/sweeper.ts';
 import { pruneDevices } from './playback/device-store.ts';
 import { countViews } from './playback/popularity.ts';
@@ -20,6 +21,7 @@ import { pruneDeliveries } from './webhooks/delivery-store.ts';
 
 export { ProgressRoom } from './jobs/progress-room.ts';
 export { Transcoder } from './jobs/transcoder-container.ts';
+export { MetricsStore } from './ops/metrics-store.ts';
 export { PrewarmRegion } from './playback/prewarm-region.ts';
 export { TusUpload } from './uploads/tus-upload.ts';
 
@@ -29,7 +31,9 @@ export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
-    await consumeWatch(batch, env, createLog({ queue: batch.queue }));
+    const log = createLog({ queue: batch.queue });
+    await consumeWatch(batch, env, log);
+    await flushMeter(env, log);
   },
 
   async scheduled(_controller, env) {
@@ -52,6 +56,8 @@ export default {
     const results = await Promise.allSettled(chores);
     // One chore's failure does not keep the others from their work, but the run has failed.
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    meter.count('reelay_cron_runs_total', { outcome: failures.length > 0 ? 'failed' : 'ok' });
+    await flushMeter(env, log);
     if (failures.length > 0) throw new AggregateError(failures, 'the cron failed');
   },
 } satisfies ExportedHandler<Env>;

@@ -30,7 +30,7 @@ export const IMPORT_RULES: Rule[] = [
     may: [
       /^shared\//,
       /^worker\/(env|r2)\.ts$/,
-      /^worker\/(jobs\/(progress-room|transcoder-container)|playback\/prewarm-region|rooms\/watch-room|uploads\/tus-upload)\.ts$/,
+      /^worker\/(jobs\/(progress-room|transcoder-container)|ops\/metrics-store|playback\/prewarm-region|rooms\/watch-room|uploads\/tus-upload)\.ts$/,
     ],
     npm: WORKER_NPM,
     why: 'bindings and storage know no feature',

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import fluent from 'fluent-ffmpeg';
 import { MIB } from '../../shared/limits.ts';
+import { countFfmpegExit, meter } from '../metrics.ts';
 import { FfmpegError, STDERR_TAIL_LINES } from './ffmpeg-error.ts';
 import type { FfmpegProgress } from './progress.ts';
 import { type RunLimits, SANDBOX_PATH, sandboxArguments } from './sandbox.ts';
@@ -71,8 +72,13 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
     await watch?.stop();
     await rm(progressPath, { force: true });
     const isFailed = cause !== undefined || child?.exitCode !== 0;
-    if (!isFailed) return { cpuSeconds: watch?.cpuSeconds ?? 0, complaints: tailOf(stderr) };
-    throw new FfmpegError(
+    const cpuSeconds = watch?.cpuSeconds ?? 0;
+    if (!isFailed) {
+      countFfmpegExit('ffmpeg');
+      meter.count('reelay_transcoder_ffmpeg_cpu_seconds_total', {}, cpuSeconds);
+      return { cpuSeconds, complaints: tailOf(stderr) };
+    }
+    const error = new FfmpegError(
       'ffmpeg',
       {
         argv: child?.spawnargs ?? [],
@@ -86,6 +92,8 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions): Ffm
       },
       child?.pid === undefined ? cause : undefined,
     );
+    countFfmpegExit('ffmpeg', error);
+    throw error;
   };
 
   const setPaused = (value: boolean) => {
@@ -221,7 +229,10 @@ function capture(tool: 'ffmpeg' | 'ffprobe', args: string[], run: ProbeRun): Pro
     clearTimeout(timer);
     kill.settled();
     run.signal?.removeEventListener('abort', kill.gently);
-    if (exitCode === 0) return resolve(Buffer.concat(stdout).toString('utf8'));
+    if (exitCode === 0) {
+      countFfmpegExit(tool);
+      return resolve(Buffer.concat(stdout).toString('utf8'));
+    }
     const isAborted = run.signal?.aborted === true && !isTimeout;
     const stderrTail = tailOf(stderr);
     const isOutOfMemory = stdoutBytes > MAX_PROBE_OUTPUT_BYTES;
@@ -231,7 +242,9 @@ function capture(tool: 'ffmpeg' | 'ffprobe', args: string[], run: ProbeRun): Pro
         ? `printed ${stdoutBytes} bytes; ${MAX_PROBE_OUTPUT_BYTES} are allowed`
         : undefined;
     const outcome = { argv, exitCode, signal, stderrTail, isTimeout, isOutOfMemory, isAborted, breach };
-    reject(new FfmpegError(tool, outcome, cause));
+    const error = new FfmpegError(tool, outcome, cause);
+    countFfmpegExit(tool, error);
+    reject(error);
   };
   child.once('error', (error) => settle(null, null, error));
   child.once('close', (exitCode, signal) => settle(exitCode, signal));

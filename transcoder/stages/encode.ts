@@ -15,6 +15,7 @@ import { GrowingFile } from '../isobmff/growing-file.ts';
 import { withUprightMatrix } from '../isobmff/init.ts';
 import { assembleSegment } from '../isobmff/segment.ts';
 import { requireOnGrid, type VideoSegment, videoSegments } from '../isobmff/video-grid.ts';
+import { countEncode } from '../metrics.ts';
 import { requireDisk } from '../scratch.ts';
 import { createSegmentStore, type SegmentStore } from '../segment-store.ts';
 import type { TaskContext } from '../task-context.ts';
@@ -88,6 +89,7 @@ async function encodeMissing(
   await requireDisk(context.scratch, outputBytes(plan, run));
 
   await using files = new AsyncDisposableStack();
+  const startedAtMs = performance.now();
   const { cpuSeconds } = await runEncoder<SegmentOfRungs>(
     context,
     chunkCommand(plan, input, run, path, tilesPath),
@@ -115,6 +117,12 @@ async function encodeMissing(
     },
   );
   if (nextSegment < chunk.firstSegment + chunk.segmentCount) throw tooShort(plan, nextSegment);
+  const frames = run.endFrame - run.firstFrame;
+  countEncode({
+    ...{ rungs: rungs.map(({ rendition }) => rendition.name), frames },
+    mediaSeconds: frameSeconds(frames, plan.fps),
+    seconds: (performance.now() - startedAtMs) / 1000,
+  });
   context.progress(chunkFrames.endFrame - chunkFrames.firstFrame);
   return cpuSeconds;
 }

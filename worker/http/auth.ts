@@ -3,6 +3,7 @@ import { createMiddleware } from 'hono/factory';
 import type { Role } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { verifyToken, WatchClaims } from '../../shared/sign.ts';
+import { traceparentOf } from '../../shared/trace-context.ts';
 import type { Config } from '../env.ts';
 import { ownerOfApiKey } from './api-keys.ts';
 import type { AppEnv, Caller } from './context.ts';
@@ -17,7 +18,8 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   if (caller.onlyVideoId !== undefined && !isOpenToGuests(c.req.method, c.req.path)) {
     throw new AppError('forbidden', { detail: 'A watch link plays its video and nothing else.' });
   }
-  c.set('caller', caller);
+  const { trace } = c.var;
+  c.set('caller', { ...caller, ...(trace && { traceparent: traceparentOf(trace) }) });
   await next();
 });
 
@@ -57,6 +59,7 @@ const GUEST_ROUTES: [method: string, path: RegExp][] = [
   ['GET', /^\/v1\/jobs\/[^/]+$/],
   ['GET', /^\/v1\/jobs\/[^/]+\/events$/],
   ['POST', /^\/v1\/jobs\/[^/]+\/ticket$/],
+  ['POST', /^\/v1\/rooms\/[^/]+\/tickets$/],
 ];
 
 function isOpenToGuests(method: string, path: string): boolean {

@@ -5,10 +5,12 @@ import { AppError, problemOf } from '../../shared/errors.ts';
 import { createLog, errorFields } from '../../shared/log.ts';
 import { r2FailureOf, storageUnavailable } from '../r2.ts';
 import type { AppEnv } from './context.ts';
+import { meter } from './meter.ts';
 
 export function renderError(thrown: unknown, c: Context<AppEnv>): Response {
   const error = toAppError(thrown);
   const requestId = c.var.requestId ?? 'unknown';
+  meter.count('reelay_http_errors_total', { code: error.code });
   if (error.status >= 500) {
     const log = c.var.log ?? createLog();
     // A 503 passes, and a client that hangs up in the middle of a body looks like one.

@@ -94,6 +94,7 @@ type ClaimedJob = {
   source_sha256: string | null;
   output_prefix: string;
   options: string;
+  traceparent: string | null;
 };
 
 /** The most urgent ready task, now leased to the asking worker; undefined when there is none for it. */
@@ -154,6 +155,7 @@ async function claimAmong(
       },
       outputPrefix: job.output_prefix,
       options: PlanOptions.parse(JSON.parse(job.options)),
+      ...(job.traceparent !== null && { traceparent: job.traceparent }),
       ...(task.kind === 'import' && { import: await importOrderOf(db, task.jobId, config) }),
     },
     storage,

@@ -15,6 +15,8 @@ export type NewJob = {
   outputPrefix: string;
   /** An import has no source yet but the key to store it under; `plan` follows when it is there. */
   firstTask?: 'plan' | 'import';
+  /** Of the request that asks for it; where there is none, of the one that began the newest upload of the video. */
+  traceparent?: string | undefined;
 };
 
 /** Whether a video can have one more job: it has this very source, and no other job is at work on it. */
@@ -40,8 +42,9 @@ export function createJobStatements(db: D1Database, job: NewJob, guard: Guard): 
   return [
     db
       .prepare(
-        `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, source_sha256, output_prefix)
-         SELECT ?, ?, ?, 'transcode', 'queued', coalesce((SELECT max(seq) FROM jobs WHERE video_id = ?), 0) + 1, ?, ?, ?, ?, ?, ?
+        `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, source_sha256, output_prefix, traceparent)
+         SELECT ?, ?, ?, 'transcode', 'queued', coalesce((SELECT max(seq) FROM jobs WHERE video_id = ?), 0) + 1, ?, ?, ?, ?, ?, ?,
+           coalesce(?, (SELECT traceparent FROM uploads WHERE video_id = ? ORDER BY created_at DESC LIMIT 1))
          WHERE (${guard.sql})
          ON CONFLICT (id) DO NOTHING`,
       )
@@ -56,6 +59,8 @@ export function createJobStatements(db: D1Database, job: NewJob, guard: Guard): 
         job.source.sizeBytes,
         job.source.sha256 ?? null,
         job.outputPrefix,
+        job.traceparent ?? null,
+        job.videoId,
         ...guard.params,
       ),
     db

@@ -10,6 +10,11 @@ export type HeldTask = { jobId: string; task: string; epoch: number };
 /** The one task that nothing waits for: whatever becomes of it, its job goes on. */
 export const INSTANT_TASK = 'instant';
 
+/** `chunk` of `chunk:3`. */
+export function kindOf({ task }: Pick<HeldTask, 'task'>): string {
+  return task.split(':', 1)[0]!;
+}
+
 export function newToken(): string {
   return crypto.randomUUID();
 }

@@ -15,14 +15,17 @@ import {
   TaskProgress,
 } from '../../shared/messages.ts';
 import { JobClaims, verifyToken } from '../../shared/sign.ts';
+import { parseTraceparent } from '../../shared/trace-context.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
+import { equalSecrets } from '../http/equal-secrets.ts';
+import { meter } from '../http/meter.ts';
 import { drainEvents } from '../webhooks/deliver.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { type AttemptEnd, endAttempt } from './attempt.ts';
 import { claimTask, signJobToken } from './claim.ts';
 import { growJob } from './growth.ts';
-import type { HeldTask } from './guard.ts';
+import { type HeldTask, kindOf } from './guard.ts';
 import { commitPart } from './imports.ts';
 import { commitSegment, completeTask, heartbeat } from './ledger.ts';
 import { reviseBeforePublish, reviseManifests } from './manifest-revision.ts';
@@ -49,9 +52,11 @@ export function internalRoutes(): Hono<AppEnv> {
     const request = await jsonBody(c, ClaimRequest);
     afterReaping(c, await reapLapsed(c.env.DB));
     const claim = await claimTask(c.env.DB, request, c.var.config);
+    meter.count('reelay_claims_total', { kind: claim?.task.kind ?? 'none' });
     if (!claim) return c.body(null, 204);
     const { jobId, name, epoch } = claim.task;
-    c.var.log.info('task.claimed', { jobId, task: name, epoch, workerId: request.workerId });
+    const traceId = parseTraceparent(claim.job.traceparent)?.traceId;
+    c.var.log.info('task.claimed', { jobId, task: name, epoch, workerId: request.workerId, traceId });
     c.executionCtx.waitUntil(announceJob(c.env, jobId, c.var.log));
     return c.json(claim);
   });
@@ -71,6 +76,7 @@ export function internalRoutes(): Hono<AppEnv> {
     const committed = part
       ? await commitPart(c.env.DB, held, mark, part, config.LEASE_SECONDS)
       : await commitSegment(c.env.DB, held, mark, config.LEASE_SECONDS);
+    meter.count('reelay_commits_total', { kind: kindOf(held) });
     c.executionCtx.waitUntil(reportDone(c.env, held.jobId, held.task, committed.framesDone, log));
     if (!part) c.executionCtx.waitUntil(grow(c, held.jobId));
     return c.json({ mark: committed.mark });
@@ -80,6 +86,7 @@ export function internalRoutes(): Hono<AppEnv> {
     const held = await heldTask(c);
     const { summary } = await jsonBody(c, PlanReport);
     await acceptPlan(c.env.DB, held, summary);
+    countAttempt(held, 'done');
     afterTransition(c, held, 'job.planned', { chunks: summary.chunks.length, frames: summary.totalFrames });
     return c.json({});
   });
@@ -88,6 +95,7 @@ export function internalRoutes(): Hono<AppEnv> {
     const held = await heldTask(c);
     const { mark } = await jsonBody(c, TaskDone);
     await completeTask(c.env.DB, held, mark);
+    countAttempt(held, 'done');
     afterTransition(c, held, 'task.done', { mark });
     return c.json({});
   });
@@ -96,6 +104,7 @@ export function internalRoutes(): Hono<AppEnv> {
     const held = await heldTask(c);
     const failure = await jsonBody(c, TaskFailure);
     await endAttempt(c.env.DB, held, attemptEndOf(failure));
+    countAttempt(held, failure.kind);
     afterTransition(c, held, 'task.failed', { ...failure });
     return c.json({});
   });
@@ -103,6 +112,7 @@ export function internalRoutes(): Hono<AppEnv> {
   app.post('/internal/release', async (c) => {
     const held = await heldTask(c);
     await endAttempt(c.env.DB, held, { cause: 'released' });
+    countAttempt(held, 'released');
     afterTransition(c, held, 'task.released', {});
     return c.json({});
   });
@@ -122,6 +132,7 @@ export function internalRoutes(): Hono<AppEnv> {
     await publishJob(c.env.DB, held, presentation, receipt, revised?.revision);
     // For subtitles that came in between.
     if (revised) c.executionCtx.waitUntil(reviseManifests(c.env, revised.videoId));
+    countAttempt(held, 'done');
     afterTransition(c, held, 'job.published', { sizeBytes: presentation.sizeBytes });
     return c.json({});
   });
@@ -145,14 +156,12 @@ export async function heldTask(c: Context<AppEnv>): Promise<HeldTask> {
   return { jobId: claims.job, task: claims.task, epoch: claims.epoch };
 }
 
-function bearerOf(c: Context<AppEnv>): string {
-  return /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
+function countAttempt(held: HeldTask, outcome: string): void {
+  meter.count('reelay_task_attempts_total', { kind: kindOf(held), outcome });
 }
 
-// Hashing first makes both sides equally long, which timingSafeEqual demands.
-async function equalSecrets(given: string, expected: string): Promise<boolean> {
-  const hash = (text: string) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return crypto.subtle.timingSafeEqual(await hash(given), await hash(expected));
+function bearerOf(c: Context<AppEnv>): string {
+  return /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
 }
 
 function attemptEndOf(failure: TaskFailure): AttemptEnd {

@@ -1,5 +1,7 @@
 // Attempts nobody works on any more: lapsed leases, and those of a worker that has restarted.
+import { meter } from '../http/meter.ts';
 import { type AttemptEnd, type EndedRow, endAttemptStatements } from './attempt.ts';
+import { kindOf } from './guard.ts';
 
 /** Leases taken back in one go; more wait for the next claim or sweep. */
 const MAX_REAPED = 20;
@@ -37,6 +39,9 @@ async function endAll(db: D1Database, abandoned: Abandoned[], end: AttemptEnd): 
   return abandoned.flatMap((task, index) => {
     const ended = results[first]?.results[0];
     first += batches[index]?.length ?? 0;
-    return ended ? [{ ...task, ...ended }] : [];
+    if (!ended) return [];
+    meter.count('reelay_task_attempts_total', { kind: kindOf(task), outcome: end.cause });
+    if (end.cause === 'lapsed') meter.count('reelay_lease_expiries_total', {});
+    return [{ ...task, ...ended }];
   });
 }

@@ -15,7 +15,12 @@ import type { JobRow } from './store.ts';
  * @throws AppError job_not_finished, job_finished (it succeeded) or video_busy (another job has begun since, or the
  * source is gone).
  */
-export async function retryJob(db: D1Database, row: JobRow, jobId: string): Promise<void> {
+export async function retryJob(
+  db: D1Database,
+  row: JobRow,
+  jobId: string,
+  traceparent?: string,
+): Promise<void> {
   if (!isTerminal(row.state)) throw new AppError('job_not_finished');
   if (row.state === 'succeeded') {
     throw new AppError('job_finished', { detail: 'The job has succeeded; there is nothing to retry.' });
@@ -28,6 +33,7 @@ export async function retryJob(db: D1Database, row: JobRow, jobId: string): Prom
 
   const job = {
     jobId,
+    traceparent,
     videoId: row.video_id,
     ownerId: row.owner_id,
     options: PlanOptions.parse(JSON.parse(row.options)),

@@ -1,9 +1,9 @@
 // Jobs over HTTP: list them, read one, try it again, cancel it, watch it.
 import type { Context } from 'hono';
 import { Hono } from 'hono';
-import { createMiddleware } from 'hono/factory';
 import { AppError } from '../../shared/errors.ts';
 import { type JobList, JobQuery, type JobTasks } from '../../shared/job-api.ts';
+import { fromAllowedOrigin } from '../http/allowed-origin.ts';
 import { requires } from '../http/auth.ts';
 import { validated } from '../http/body.ts';
 import type { AppEnv, Caller } from '../http/context.ts';
@@ -39,7 +39,7 @@ export function jobRoutes(): Hono<AppEnv> {
 
   app.post('/v1/jobs/:id/retry', requires('uploader'), idempotent(acceptedAnswer), async (c) => {
     const jobId = newId(c);
-    await retryJob(c.env.DB, await ownJob(c), jobId);
+    await retryJob(c.env.DB, await ownJob(c), jobId, c.var.caller.traceparent);
     c.executionCtx.waitUntil(drainOutbox(c.env, c.var.log));
     return acceptedAnswer(c, jobId);
   });
@@ -120,15 +120,3 @@ function idOf(c: Context<AppEnv>): string {
 function nameOf(caller: Caller): string {
   return `${caller.via}:${caller.ownerId}`;
 }
-
-// A page of another site could open a WebSocket in a visitor's browser: CORS does not hold it back.
-const fromAllowedOrigin = createMiddleware<AppEnv>(async (c, next) => {
-  const origin = c.req.header('origin');
-  const isAllowed =
-    origin === undefined ||
-    origin === new URL(c.req.url).origin ||
-    c.var.config.CORS_ORIGINS.includes(origin);
-  if (!isAllowed)
-    throw new AppError('origin_not_allowed', { detail: `The origin ${origin} is not allowed here.` });
-  await next();
-});

@@ -3,6 +3,7 @@
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
+import { countSwept } from '../http/meter.ts';
 import { rewrapKeys } from '../keys/store.ts';
 import { refuseUnserved } from './encoders.ts';
 import { growWaitingJobs } from './growth.ts';
@@ -38,6 +39,8 @@ export async function sweep(env: Env, log: Log): Promise<void> {
   await reviseStaleManifests(env, log);
   const rewrapped = await rewrapKeys(env.DB, configOf(env).KEYS_KEK ?? []);
   if (rewrapped > 0) log.info('keys.rewrapped', { rewrapped });
+  countSwept({ lapsed_leases: reaped.length, tickets_again: reticketed, tickets_sent: sent });
+  countSwept({ ended_jobs: pruned, stale_generations: removed, refused_jobs: refused.length });
   const news = new Set([...moved, ...refused, ...playable]);
   await Promise.all([...news].map((jobId) => announceJob(env, jobId, log)));
   if (reaped.length + reticketed + sent + pruned + removed > 0) {

@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { AppError } from '../../shared/errors.ts';
 import type { AppEnv } from '../http/context.ts';
+import { metricsRoutes } from './metrics-routes.ts';
 
 export function opsRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -16,5 +17,6 @@ export function opsRoutes(): Hono<AppEnv> {
     return c.json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' });
   });
 
+  app.route('/', metricsRoutes());
   return app;
 }

@@ -1,5 +1,6 @@
 // Objects too large to hold: read, cached and sent in aligned blocks, of which a request holds one at a time.
 import { MIB } from '../../shared/limits.ts';
+import { mediaCounts } from '../http/meter.ts';
 import { hasBody, storageUnavailable } from '../r2.ts';
 import { coalesced } from './coalesce.ts';
 import type { MediaFacts, MediaObject } from './media-object.ts';
@@ -78,6 +79,7 @@ async function readBlock(
   const url = `${cacheKeyOf(key)}?block=${index}&etag=${encodeURIComponent(facts.etag)}`;
   const read = async () => {
     const cached = await store.cache.match(url);
+    mediaCounts[cached ? 'edge' : 'storage'] += 1;
     if (cached) return new Uint8Array(await cached.arrayBuffer());
     const bytes = await fromStorage(() => readStoredBlock(key, facts, index, store.bucket));
     const headers = { 'Cache-Control': `public, max-age=${store.ttlSeconds}, no-transform` };

@@ -3,6 +3,7 @@
 // the token already. That something is missing is remembered nowhere.
 import { AppError } from '../../shared/errors.ts';
 import { MIB } from '../../shared/limits.ts';
+import { mediaCounts } from '../http/meter.ts';
 import { blockMedia } from './blocks.ts';
 import { coalesced } from './coalesce.ts';
 import { heldMedia, holdMedia, type StoredMedia } from './held-media.ts';
@@ -17,9 +18,10 @@ const SIZE_HEADER = 'X-Reelay-Size';
 
 /** @throws AppError `not_found`, or `storage_unavailable` when R2 does not answer. */
 export async function openMedia(key: string, store: MediaStore): Promise<MediaObject> {
-  const media =
-    heldMedia(key, Date.now()) ?? (await coalesced(key, () => readThroughCache(key, store), store.waitUntil));
+  const held = heldMedia(key, Date.now());
+  const media = held ?? (await coalesced(key, () => readThroughCache(key, store), store.waitUntil));
   if (!media) throw new AppError('not_found');
+  if (held) mediaCounts.memory += 1;
   return media.bytes ? bytesMedia(media.bytes, media.facts) : blockMedia(key, media.facts, store);
 }
 
@@ -27,6 +29,7 @@ async function readThroughCache(key: string, store: MediaStore): Promise<StoredM
   const cached = await fromCache(key, store.cache);
   const media = cached ?? (await fromStorage(() => readStored(key, store.bucket)));
   if (!media) return undefined;
+  mediaCounts[cached ? 'edge' : 'storage'] += 1;
   if (!cached) store.waitUntil(store.cache.put(cacheKeyOf(key), cacheEntry(media, store.ttlSeconds)));
   holdMedia(key, media, Date.now());
   return media;

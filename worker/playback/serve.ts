@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { type LicenseOffer, withLicenses } from '../../shared/dash-protection.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { AppEnv } from '../http/context.ts';
+import { mediaCounts } from '../http/meter.ts';
 import { evaluatePreconditions, isRangeCurrent } from './conditional.ts';
 import { openMedia } from './edge-cache.ts';
 import type { Rewriting } from './fallback.ts';
@@ -100,7 +101,9 @@ async function respond(request: Request, media: MediaObject, clientCache: string
     await media.discard();
     return new Response(null, { status, headers });
   }
-  return new Response(await media.body(range), { status, headers });
+  const body = await media.body(range);
+  mediaCounts.bytes += range?.length ?? media.sizeBytes;
+  return new Response(body, { status, headers });
 }
 
 /** The slice to answer with. Ranges are defined for GET alone (RFC 9110 §14.2). */

@@ -3,6 +3,7 @@
 import { AppError } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Config, Env } from '../env.ts';
+import { meter } from '../http/meter.ts';
 import { endAttempt } from '../jobs/attempt.ts';
 import { type HeldTask, newToken, taskGuard } from '../jobs/guard.ts';
 import { currentOf } from '../jobs/ledger.ts';
@@ -40,10 +41,13 @@ export async function acceptImport(
     if (!isFinal) throw error;
     await endAttempt(env.DB, held, { cause: 'media', code: error.code, detail: error.detail });
     await discardLeftovers(env, upload, log);
+    meter.count('reelay_uploads_total', { method: upload.method, outcome: 'rejected' });
     log.info('import.rejected', { ...held, code: error.code });
     return;
   }
   await accept(env.DB, held, upload, object);
+  meter.count('reelay_uploads_total', { method: upload.method, outcome: 'accepted' });
+  meter.count('reelay_upload_bytes_total', { method: upload.method }, sizeBytes);
   log.info('import.accepted', { ...held, videoId: upload.video_id, sizeBytes });
 }
 

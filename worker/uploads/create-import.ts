@@ -31,7 +31,7 @@ export async function createImport(
   // One id for both: of two requests with one Idempotency-Key the second finds its upload taken, and writes nothing.
   const uploadId = jobId;
   const videoId = crypto.randomUUID();
-  const { ownerId } = caller;
+  const { ownerId, traceparent } = caller;
   const objectKey = sourceKey(videoId, uploadId);
   const { ladder, segmentSeconds, preset, encoder, loudness, audioOnly } = video;
   const choices = { ladder, segmentSeconds, preset, encoder, loudness, audioOnly };
@@ -46,7 +46,10 @@ export async function createImport(
   await insertUpload(
     env.DB,
     config,
-    { uploadId, videoId, ownerId, method: 'import', filename, objectKey, video, sha256, ...parts },
+    {
+      ...{ uploadId, videoId, ownerId, traceparent, method: 'import', filename, objectKey, video, sha256 },
+      ...parts,
+    },
     createImportStatements(env.DB, job, uploadId, origin),
   );
   const made = await env.DB.prepare('SELECT video_id FROM jobs WHERE id = ?')

@@ -47,7 +47,8 @@ export async function createUpload(
   const r2UploadId = method === 'single' ? null : await openMultipart(env.MEDIA, objectKey, uploadId);
   try {
     const parts = { method, partSizeBytes, partCount, objectKey, r2UploadId };
-    await insertUpload(env.DB, config, { ...input, ...parts, uploadId, videoId, ownerId: caller.ownerId });
+    const { ownerId, traceparent } = caller;
+    await insertUpload(env.DB, config, { ...input, ...parts, uploadId, videoId, ownerId, traceparent });
   } catch (error) {
     if (r2UploadId) await abortMultipart(env.MEDIA, objectKey, r2UploadId);
     throw error;

@@ -3,6 +3,7 @@
 import { AppError } from '../../shared/errors.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
+import { countSwept, meter } from '../http/meter.ts';
 import { settleUpload } from './complete.ts';
 import { discardLeftovers } from './discard.ts';
 import { pruneClaims } from './part-claims.ts';
@@ -35,6 +36,7 @@ export async function expireUploads(env: Env, log: Log): Promise<void> {
     if (await failUpload(env.DB, upload, { from: ['created', 'receiving'], to: 'expired', error })) {
       log.info('upload.expired', { uploadId: upload.id });
       cleaned.expired += 1;
+      meter.count('reelay_uploads_total', { method: upload.method, outcome: 'expired' });
       cleaned.parts += parts.length;
       cleaned.reservedBytes += upload.size_bytes;
     }
@@ -53,5 +55,7 @@ export async function expireUploads(env: Env, log: Log): Promise<void> {
     cleaned[isGone ? 'objects' : 'failed'] += 1;
     if (isGone && upload.state === 'aborted') cleaned.aborted += 1;
   }
+  meter.count('reelay_quota_returned_bytes_total', {}, cleaned.reservedBytes);
+  countSwept({ expired_uploads: cleaned.expired, orphans: cleaned.objects, orphans_kept: cleaned.failed });
   if (Object.values(cleaned).some((count) => count > 0)) log.info('uploads.cleaned', cleaned);
 }

@@ -7,7 +7,9 @@ import type { Log } from '../../shared/log.ts';
 import { generationPrefix } from '../../shared/object-keys.ts';
 import { sniffContainer } from '../../shared/sniff.ts';
 import type { UploadState } from '../../shared/states.ts';
+import { parseTraceparent } from '../../shared/trace-context.ts';
 import type { Config, Env } from '../env.ts';
+import { meter } from '../http/meter.ts';
 import { createJobStatements } from '../jobs/create.ts';
 import { planOptionsOf } from '../jobs/plan-options.ts';
 import { getObject, hasBody, headObject, storageUnavailable } from '../r2.ts';
@@ -112,7 +114,12 @@ async function accept(
     ),
   ]);
   if (accepted!.meta.changes === 1) {
+    const { method } = upload;
+    meter.count('reelay_uploads_total', { method, outcome: 'accepted' });
+    meter.count('reelay_upload_bytes_total', { method }, object.size);
+    const traceId = parseTraceparent(upload.traceparent)?.traceId;
     log.info('upload.accepted', {
+      ...(traceId !== undefined && { traceId }),
       uploadId: upload.id,
       videoId: upload.video_id,
       jobId,
@@ -127,6 +134,7 @@ async function reject(env: Env, upload: UploadRow, error: AppError, log: Log): P
   const isRejected = await failUpload(env.DB, upload, { from: UNDECIDED, to: 'rejected', error });
   if (!isRejected) return outcomeOfOther(env, upload, log);
   await discardLeftovers(env, upload, log);
+  meter.count('reelay_uploads_total', { method: upload.method, outcome: 'rejected' });
   log.info('upload.rejected', { uploadId: upload.id, videoId: upload.video_id, code: error.code });
   throw error;
 }

@@ -19,6 +19,7 @@ export type NewUpload = {
   objectKey: string;
   r2UploadId: string | null;
   video: VideoInput;
+  traceparent?: string | undefined;
   tus?: { isLengthDeferred: boolean; metadata: string | null };
 };
 
@@ -85,14 +86,14 @@ function uploadStatement(db: D1Database, upload: NewUpload): D1PreparedStatement
   return db
     .prepare(
       `INSERT INTO uploads (id, video_id, owner_id, method, filename, size_bytes, part_bytes, part_count, sha256,
-                            is_length_deferred, tus_metadata, state, object_key, r2_upload_id, expires_at)
-       SELECT ?, id, owner_id, ?, ?, ?, ?, ?, ?, ?, ?, 'created', ?, ?, unixepoch() + ? FROM videos WHERE id = ?`,
+                            is_length_deferred, tus_metadata, state, object_key, r2_upload_id, traceparent, expires_at)
+       SELECT ?, id, owner_id, ?, ?, ?, ?, ?, ?, ?, ?, 'created', ?, ?, ?, unixepoch() + ? FROM videos WHERE id = ?`,
     )
     .bind(
       ...[upload.uploadId, upload.method, upload.filename],
       ...[upload.sizeBytes, upload.partSizeBytes, upload.partCount, upload.sha256 ?? null],
       ...[upload.tus?.isLengthDeferred ? 1 : 0, upload.tus?.metadata ?? null],
-      ...[upload.objectKey, upload.r2UploadId],
+      ...[upload.objectKey, upload.r2UploadId, upload.traceparent ?? null],
       ...[upload.tus ? EMPTY_TUS_TTL_SECONDS : UPLOAD_TTL_SECONDS, upload.videoId],
     );
 }

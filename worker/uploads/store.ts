@@ -28,6 +28,7 @@ export type UploadRow = {
   /** tus alone: 1 while the length is to come; until then the size is what the quotas have granted. */
   is_length_deferred: 0 | 1;
   tus_metadata: string | null;
+  traceparent: string | null;
   /** Told by D1's own clock, in the query that read the row. */
   is_expired: 0 | 1;
 };

@@ -8,6 +8,7 @@ import { AppError } from '../../shared/errors.ts';
 import { MINUTE_SECONDS, SECOND_MS } from '../../shared/limits.ts';
 import { createLog, errorFields, type Log } from '../../shared/log.ts';
 import { configOf, type Env } from '../env.ts';
+import { flushMeter } from '../http/meter.ts';
 import { settleUpload } from './complete.ts';
 import { discardLeftovers } from './discard.ts';
 import { failUpload, moveUpload, prolong, recordParts, type UploadRow, uploadOf } from './store.ts';
@@ -201,6 +202,8 @@ export class TusUpload extends DurableObject<Env> {
     const upload = await this.#refreshed(seen);
     if (upload.state !== 'completing' && upload.state !== 'accepted') requireTusOpen(upload);
     const { jobId } = await settleUpload(this.env, configOf(this.env), upload, log);
+    // No request of this isolate may come by to tell what was counted here.
+    this.ctx.waitUntil(flushMeter(this.env, log));
     await this.drop();
     return { offset: upload.size_bytes, lengthBytes: upload.size_bytes, jobId };
   }

@@ -79,7 +79,7 @@ export function videoRoutes(): Hono<AppEnv> {
   app.post('/v1/videos/:id/transcode', mayManage, idempotent(acceptedAnswer), async (c) => {
     const request = await jsonBody(c, TranscodeRequest);
     const jobId = newId(c);
-    await transcodeAgain(c.env.DB, c.var.config, await ownVideo(c), request, jobId);
+    await transcodeAgain(c.env.DB, c.var.config, await ownVideo(c), request, jobId, c.var.caller.traceparent);
     c.executionCtx.waitUntil(drainOutbox(c.env, c.var.log));
     return acceptedAnswer(c, jobId);
   });

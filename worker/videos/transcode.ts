@@ -17,6 +17,7 @@ export async function transcodeAgain(
   video: VideoRow,
   request: TranscodeRequest,
   jobId: string,
+  traceparent?: string,
 ): Promise<void> {
   const options = planOptionsOf(config, video.options, request);
   const { visibility } = video;
@@ -27,6 +28,7 @@ export async function transcodeAgain(
   }
   const job = {
     jobId,
+    traceparent,
     videoId: video.id,
     ownerId: video.owner_id,
     options,

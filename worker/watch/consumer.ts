@@ -4,6 +4,7 @@ import { type CmcdRecord, WatchMessage } from '../../shared/cmcd-record.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import type { WatchEvent } from '../../shared/watch-api.ts';
 import type { Env } from '../env.ts';
+import { meter } from '../http/meter.ts';
 import { copyToAnalytics } from './analytics-engine.ts';
 import { rollUp } from './roll-up.ts';
 
@@ -57,6 +58,10 @@ async function written(
     try {
       await rollUp(env, heard, { ...losses, cmcd_lost: lost });
       for (const { message } of read) message.ack();
+      for (const { events, records } of heard.values()) {
+        meter.count('reelay_watch_received_total', { kind: 'events' }, events.length);
+        meter.count('reelay_watch_received_total', { kind: 'cmcd' }, records.length);
+      }
       copyToAnalytics(env, heard);
       return true;
     } catch (error) {

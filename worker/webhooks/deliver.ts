@@ -4,6 +4,7 @@ import { errorFields, type Log } from '../../shared/log.ts';
 import { rfc3339 } from '../../shared/rfc3339.ts';
 import { PING } from '../../shared/webhook-api.ts';
 import { type Config, configOf, type Env } from '../env.ts';
+import { meter } from '../http/meter.ts';
 import { attemptDelivery, isGone, type Outcome } from './attempt.ts';
 import { claimDue, type DeliveryRow, recordAttempt, type Verdict } from './delivery-store.ts';
 import { disableGone, endpointById, secretsOf } from './endpoint-store.ts';
@@ -71,6 +72,7 @@ export async function deliver(env: Env, row: DeliveryRow, log: Log): Promise<voi
     },
   );
   const { statusCode, durationMs, error } = outcome;
+  meter.observe('reelay_webhook_attempt_duration_seconds', {}, durationMs / 1000);
   const verdict = verdictOn(row, outcome, config);
   const attempt = {
     at: rfc3339(startedMs / 1000),
@@ -78,6 +80,7 @@ export async function deliver(env: Env, row: DeliveryRow, log: Log): Promise<voi
     durationMs,
     ...(error !== undefined && { error }),
   };
+  meter.count('reelay_webhook_attempts_total', { state: verdict.state });
   const isRecorded = await recordAttempt(env.DB, row, attempt, verdict);
   if (isGone(outcome)) await disableGone(env.DB, endpoint.id, endpoint.url);
   const { event_id: eventId, endpoint_id: webhookId } = row;
