@@ -155,6 +155,21 @@ export const ERRORS = {
   precondition_failed: { status: 412, title: 'A precondition of the request failed', retry: 'never' },
   ticket_invalid: { status: 401, title: 'The ticket is unknown, used or expired', retry: 'never' },
   too_many_connections: { status: 429, title: 'Too many connections', retry: 'later' },
+  connection_silent: { status: 408, title: 'Nothing was heard for too long', retry: 'later' },
+  connection_too_slow: { status: 408, title: 'The connection does not keep up', retry: 'later' },
+
+  // Rooms and media over a WebSocket; where it is open already it closes with 4000 and the status
+  room_full: { status: 429, title: 'The room is full', retry: 'later' },
+  room_closed: { status: 410, title: 'The room was closed', retry: 'never' },
+  room_idle: { status: 410, title: 'Nobody has used the room for long', retry: 'never' },
+  room_control_refused: { status: 403, title: 'This member may not control the room', retry: 'never' },
+  room_revision_stale: { status: 409, title: 'Somebody else was faster', retry: 'later' },
+  room_member_unknown: { status: 404, title: 'Nobody of that name is in the room', retry: 'never' },
+  room_member_replaced: { status: 409, title: 'The member is here by another connection', retry: 'never' },
+  stream_not_offered: { status: 422, title: 'This video is not streamed that way', retry: 'never' },
+  stream_track_unknown: { status: 404, title: 'There is no such track', retry: 'never' },
+  stream_not_started: { status: 409, title: 'The stream has not been started', retry: 'never' },
+  stream_credit_exceeded: { status: 409, title: 'More is granted than may be under way', retry: 'never' },
 
   // Webhooks
   webhook_url_invalid: { status: 422, title: 'Webhooks cannot go to this URL', retry: 'never' },
