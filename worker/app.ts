@@ -28,6 +28,8 @@ import { watchRoutes } from './playback/watch-routes.ts';
 import { preflightRoutes } from './preflight/routes.ts';
 import { recommendRoutes } from './recommend/routes.ts';
 import { recommendRunRoutes } from './recommend/run-routes.ts';
+import { roomRoutes } from './rooms/room-routes.ts';
+import { streamRoutes } from './rooms/stream-routes.ts';
 import { importRoutes } from './uploads/import-routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { tusRoutes } from './uploads/tus-routes.ts';
@@ -66,6 +68,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', watchEventRoutes());
   app.route('/', analyticsRoutes());
   app.route('/', licenseRoutes());
+  app.route('/', streamRoutes());
   app.route('/', mediaRoutes());
   app.route('/', publicRoutes());
   app.route('/', apiKeyRoutes());
@@ -78,6 +81,7 @@ export function createApp(): Hono<AppEnv> {
   app.route('/', bucketSourceRoutes());
   app.route('/', recommendRoutes());
   app.route('/', recommendRunRoutes());
+  app.route('/', roomRoutes());
   app.route('/', opsRoutes());
   app.route('/', openApiRoutes());
   app.route('/', internalRoutes());
@@ -87,7 +91,9 @@ export function createApp(): Hono<AppEnv> {
 
 /** A browser's WebSocket cannot send headers; the route takes its one-use ticket for a credential. */
 function bringsTicket(c: Context): boolean {
-  return /^\/v1\/jobs\/[^/]+\/events$/.test(c.req.path) && c.req.query('ticket') !== undefined;
+  const { method, path } = c.req;
+  const takesTicket = method === 'GET' && /^\/v1\/(?:jobs\/[^/]+\/events|rooms\/[^/]+)$/.test(path);
+  return takesTicket && c.req.query('ticket') !== undefined;
 }
 
 /** A page that closes can set no header; the route takes the playback token in the body for a credential. */

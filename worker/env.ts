@@ -20,6 +20,7 @@ import { isWebhookSecret } from '../shared/standard-webhooks.ts';
 import type { ProgressRoom } from './jobs/progress-room.ts';
 import type { MetricsStore } from './ops/metrics-store.ts';
 import type { PrewarmRegion } from './playback/prewarm-region.ts';
+import type { WatchRoom } from './rooms/watch-room.ts';
 import type { TusUpload } from './uploads/tus-upload.ts';
 
 export type Env = {
@@ -34,6 +35,7 @@ export type Env = {
   PROGRESS_ROOMS: DurableObjectNamespace<ProgressRoom>;
   TUS_UPLOADS: DurableObjectNamespace<TusUpload>;
   PREWARM_REGIONS: DurableObjectNamespace<PrewarmRegion>;
+  WATCH_ROOMS: DurableObjectNamespace<WatchRoom>;
   /** Adds up what isolates count; without it the counters of /metrics are missing. */
   METRICS?: DurableObjectNamespace<MetricsStore>;
   TRANSCODERS?: DurableObjectNamespace;

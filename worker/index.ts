@@ -23,6 +23,7 @@ export { ProgressRoom } from './jobs/progress-room.ts';
 export { Transcoder } from './jobs/transcoder-container.ts';
 export { MetricsStore } from './ops/metrics-store.ts';
 export { PrewarmRegion } from './playback/prewarm-region.ts';
+export { WatchRoom } from './rooms/watch-room.ts';
 export { TusUpload } from './uploads/tus-upload.ts';
 
 const app = createApp();
