@@ -39,7 +39,7 @@ export async function readLocalUrl(home: string): Promise<string | undefined> {
 }
 
 /** A bearer token (RFC 7519, HS256) as the local Worker accepts it. */
-export function mintToken(secrets: LocalSecrets, role: Role, subject: string): string {
+export function mintToken(secrets: Pick<LocalSecrets, 'jwtSecret'>, role: Role, subject: string): string {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
     sub: subject,

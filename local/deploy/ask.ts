@@ -1,0 +1,37 @@
+// Questions at the terminal; answers that are secrets are not shown while they are typed.
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+
+export type Ask = {
+  /** False where nobody can answer. */
+  isInteractive: boolean;
+  secret(question: string): Promise<string>;
+  confirm(question: string): Promise<boolean>;
+};
+
+export function terminalAsk({ isUnattended }: { isUnattended: boolean }): Ask {
+  return {
+    isInteractive: !isUnattended && process.stdin.isTTY === true,
+    secret: (question) => askOne(question, { isHidden: true }),
+    async confirm(question) {
+      const answer = await askOne(`${question} [Y/n] `, { isHidden: false });
+      return !/^n/i.test(answer);
+    },
+  };
+}
+
+async function askOne(question: string, { isHidden }: { isHidden: boolean }): Promise<string> {
+  process.stdout.write(`  ${question}`);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({
+    input: process.stdin,
+    output: isHidden ? nowhere : process.stdout,
+    terminal: true,
+  });
+  try {
+    return (await lines.question('')).trim();
+  } finally {
+    lines.close();
+    if (isHidden) process.stdout.write('\n');
+  }
+}
