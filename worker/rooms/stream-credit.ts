@@ -9,6 +9,7 @@ export class StreamCredit {
   #balanceBytes = 0;
   #unreadBytes = 0;
   readonly #sent: Sent[] = [];
+  #lastRead: number | undefined;
 
   get balanceBytes(): number {
     return this.#balanceBytes;
@@ -43,10 +44,12 @@ export class StreamCredit {
   }
 
   #read(mark: number): void {
+    if (mark === this.#lastRead) return;
     const index = this.#sent.findIndex((sent) => sent.mark === mark);
     if (index < 0) {
       throw new AppError('invalid_request', { detail: 'This mark is of no frame that is under way.' });
     }
     for (const { bytes } of this.#sent.splice(0, index + 1)) this.#unreadBytes -= bytes;
+    this.#lastRead = mark;
   }
 }

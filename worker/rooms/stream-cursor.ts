@@ -36,7 +36,8 @@ export class StreamCursor {
     this.#notBeforeSeconds = kind === 'audio' ? seconds : undefined;
     const segment = track.segments[this.#segment];
     const ticks = segment?.keyTicks?.[this.#fragment] ?? segment?.startTicks ?? 0;
-    this.#seconds = ticks / track.timescale;
+    // Sound of before the picture is passed over.
+    this.#seconds = kind === 'video' ? ticks / track.timescale : Math.max(seconds, ticks / track.timescale);
   }
 
   get name(): string {
