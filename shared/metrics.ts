@@ -95,7 +95,7 @@ export function seriesKey(name: string, values: readonly string[]): string {
 /** Adds what others have counted; what the table does not know, or in other buckets, is from another version. */
 export function addSeries(totals: Map<string, number[]>, table: MetricTable, added: readonly Series[]): void {
   for (const [key, numbers] of added) {
-    const row = table[key.slice(0, key.indexOf(SEPARATOR) >>> 0)];
+    const row = rowOf(table, key.split(SEPARATOR, 1)[0]!);
     if (!row || numbers.length !== lengthOf(row)) continue;
     const total = totals.get(key);
     if (!total && totals.size < MAX_SERIES) totals.set(key, [...numbers]);
@@ -108,7 +108,7 @@ export function prometheusText(table: MetricTable, series: Iterable<Series>): st
   const byName = new Map<string, { values: string[]; numbers: number[] }[]>();
   for (const [key, numbers] of series) {
     const [name = '', ...values] = key.split(SEPARATOR);
-    const row = table[name];
+    const row = rowOf(table, name);
     if (!row || row.labels.length !== values.length || numbers.length !== lengthOf(row)) continue;
     byName.set(name, [...(byName.get(name) ?? []), { values, numbers }]);
   }
@@ -120,6 +120,10 @@ export function prometheusText(table: MetricTable, series: Iterable<Series>): st
       '',
     ])
     .join('\n');
+}
+
+function rowOf(table: MetricTable, name: string): MetricRow | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 function samplesOf(
