@@ -53,7 +53,7 @@ export async function containerOfImage(variables: Record<string, string>): Promi
 /** The transcoder itself, below buildah's own processes. */
 export async function transcoderIn(container: ChildProcess): Promise<ProcessInfo | undefined> {
   const all = container.pid === undefined ? [] : await listDescendants(container.pid);
-  return all.find(({ commandLine }) => commandLine.startsWith('node transcoder/main.ts'));
+  return all.find(({ commandLine }) => /^\S*\bnode transcoder\/main\.ts/.test(commandLine));
 }
 
 async function buildah(args: string[]): Promise<string> {

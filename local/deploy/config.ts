@@ -1,14 +1,10 @@
 // What is deployed: wrangler.toml says it, an overlay beside it that git ignores adds what only one account knows.
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { ROOT } from '../setup/run.mjs';
 import { PlainFailure } from '../setup/screen.mjs';
 
-/** Beside wrangler.toml, so that paths in it mean the same. */
-export const OVERLAY_FILE = 'wrangler.deploy.json';
-/** Commands on the deployed Worker read the overlay. */
-export const WITH_OVERLAY = ['--config', OVERLAY_FILE];
 /** What wrangler.toml names for the local stack; nobody's database. */
 const LOCAL_DATABASE_ID = '00000000-0000-0000-0000-000000000001';
 
@@ -83,7 +79,7 @@ export async function readWanted(): Promise<Wanted> {
 export type Overlay = { databaseId: string; hasContainers: boolean; vars: Record<string, string> };
 
 /** Written anew each time, so that a change of wrangler.toml is part of the next deployment. */
-export async function writeOverlay({ config }: Wanted, overlay: Overlay): Promise<void> {
+export async function writeOverlay(file: string, { config }: Wanted, overlay: Overlay): Promise<void> {
   const { containers, ...rest } = config;
   const merged = {
     ...rest,
@@ -94,5 +90,5 @@ export async function writeOverlay({ config }: Wanted, overlay: Overlay): Promis
     // Left out, no Docker is needed and none are started.
     ...(overlay.hasContainers && { containers }),
   };
-  await writeFile(join(ROOT, OVERLAY_FILE), `${JSON.stringify(merged, null, 2)}\n`);
+  await writeFile(resolve(ROOT, file), `${JSON.stringify(merged, null, 2)}\n`);
 }

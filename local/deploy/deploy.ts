@@ -2,11 +2,11 @@
 // finds what is there and does the rest.
 import { readFile, rm } from 'node:fs/promises';
 import { line, PlainFailure, row } from '../setup/screen.mjs';
-import { findAccount } from './account.ts';
+import { type Account, findAccount } from './account.ts';
 import type { Ask } from './ask.ts';
 import { ensureCors, ensureLifecycle } from './bucket-rules.ts';
-import { OVERLAY_FILE, readWanted, type Wanted, WITH_OVERLAY, writeOverlay } from './config.ts';
-import type { DeployHome } from './home.ts';
+import { type Overlay, readWanted, type Wanted, writeOverlay } from './config.ts';
+import type { DeployHome, Remembered } from './home.ts';
 import type { DeployOptions } from './options.ts';
 import { ensureBuckets, ensureDatabase, ensureQueues } from './resources.ts';
 import { askedSecrets, deployedSecrets, gatherSecrets, putSecrets } from './secrets.ts';
@@ -32,7 +32,7 @@ export async function deploy(options: DeployOptions, tools: DeployTools): Promis
     account ? `${account.name} (${account.id})` : 'not signed in: shown as for an empty account',
   );
   const accountId = account?.id ?? '<account id>';
-  const remembered = await home.read();
+  const remembered = await rememberedOf(home, account);
   const hasContainers = options.containers ?? remembered.hasContainers;
 
   const present = await deployedSecrets(wrangler, wanted.worker);
@@ -55,20 +55,21 @@ export async function deploy(options: DeployOptions, tools: DeployTools): Promis
   // A name is a variable or a secret, not both; what wrangler.toml says of it stands.
   const isFree = ([name]: [string, string]) => !given.has(name) && !present.has(name);
   const vars = Object.fromEntries(Object.entries(plain).filter(isFree));
-  await wrangler.writeOwn(`(${OVERLAY_FILE} written from wrangler.toml, with ids of the account)`, () =>
-    writeOverlay(wanted, { databaseId, hasContainers, vars }),
+  await wrangler.writeOwn(`(${home.overlayFile} written from wrangler.toml, with ids of the account)`, () =>
+    writeOverlay(home.overlayFile, wanted, { databaseId, hasContainers, vars }),
   );
 
-  await wrangler.write(['d1', 'migrations', 'apply', wanted.database.binding, '--remote', ...WITH_OVERLAY]);
+  const overlay = ['--config', home.overlayFile];
+  await wrangler.write(['d1', 'migrations', 'apply', wanted.database.binding, '--remote', ...overlay]);
   made(wrangler, 'migrations', 'applied');
   await wrangler.writeOwn('npm run build', tools.buildStudio);
-  await putSecrets(wrangler, secrets);
+  await putSecrets(wrangler, home, secrets);
   const deployedUrl = await uploadWorker(wrangler, home);
   const url = knownUrl ?? deployedUrl;
   if (!wrangler.isDryRun && url) await home.remember({ url });
   // Only now is it known where the transcoders find the Worker.
   if (hasContainers && !knownUrl && url && !given.has('REELAY_URL') && !present.has('REELAY_URL'))
-    await uploadWorkerAgain(wrangler, wanted, {
+    await uploadWorkerAgain(wrangler, home, wanted, {
       databaseId,
       hasContainers,
       vars: { ...vars, REELAY_URL: url },
@@ -76,6 +77,16 @@ export async function deploy(options: DeployOptions, tools: DeployTools): Promis
   await ensureCors(wrangler, wanted.mediaBucket, originsOf(wanted, options, url), home.corsFile);
   if (!wrangler.isDryRun) await writeTranscoderEnv(home, { url, accountId, queueId });
   summary(wrangler, { url, hasContainers, home });
+}
+
+/** Secrets and addresses are those of one account. */
+async function rememberedOf(home: DeployHome, account: Account | undefined): Promise<Remembered> {
+  const remembered = await home.read();
+  if (!account || remembered.accountId === undefined || remembered.accountId === account.id)
+    return remembered;
+  throw new PlainFailure(
+    `this checkout deploys to the account ${remembered.accountId}: for another one set REELAY_DEPLOY_HOME to a folder of its own`,
+  );
 }
 
 async function goOn(wrangler: Wrangler, options: DeployOptions, ask: Ask): Promise<void> {
@@ -89,7 +100,7 @@ async function goOn(wrangler: Wrangler, options: DeployOptions, ask: Ask): Promi
 async function uploadWorker(wrangler: Wrangler, home: DeployHome): Promise<string | undefined> {
   // wrangler appends to it.
   if (!wrangler.isDryRun) await rm(home.outputFile, { force: true });
-  const result = await wrangler.write(['deploy', ...WITH_OVERLAY], {
+  const result = await wrangler.write(['deploy', '--config', home.overlayFile], {
     env: { WRANGLER_OUTPUT_FILE_PATH: home.outputFile },
   });
   if (!result) return '<the address of the Worker>';
@@ -104,11 +115,14 @@ async function uploadWorker(wrangler: Wrangler, home: DeployHome): Promise<strin
 
 async function uploadWorkerAgain(
   wrangler: Wrangler,
+  home: DeployHome,
   wanted: Wanted,
-  overlay: Parameters<typeof writeOverlay>[1],
+  overlay: Overlay,
 ): Promise<void> {
-  if (!wrangler.isDryRun) await writeOverlay(wanted, overlay);
-  await wrangler.write(['deploy', ...WITH_OVERLAY], { about: '   (once more, with REELAY_URL)' });
+  if (!wrangler.isDryRun) await writeOverlay(home.overlayFile, wanted, overlay);
+  await wrangler.write(['deploy', '--config', home.overlayFile], {
+    about: '   (once more, with REELAY_URL)',
+  });
   made(wrangler, 'Worker', 'knows its address');
 }
 

@@ -19,6 +19,8 @@ export type DeployHome = {
   read(): Promise<Remembered>;
   /** What is named replaces what was there. */
   remember(part: Partial<Remembered>): Promise<void>;
+  /** Configuration of the deployed Worker. Beside wrangler.toml, so that paths in it mean the same. */
+  overlayFile: string;
   /** CORS rules on their way to wrangler. */
   corsFile: string;
   /** What `wrangler deploy` says of itself, for programs. */
@@ -30,6 +32,7 @@ export type DeployHome = {
 
 export function deployHome(
   directory = process.env.REELAY_DEPLOY_HOME ?? join(ROOT, '.reelay/deploy'),
+  overlayFile = 'wrangler.deploy.json',
 ): DeployHome {
   const file = join(directory, 'deployment.json');
   const write = async (path: string, text: string) => {
@@ -48,6 +51,7 @@ export function deployHome(
     async remember(part) {
       await write(file, `${JSON.stringify({ ...(await read()), ...part }, null, 2)}\n`);
     },
+    overlayFile,
     corsFile: join(directory, 'r2-cors.json'),
     outputFile: join(directory, 'wrangler-output.ndjson'),
     transcoderEnvFile: join(directory, 'transcoder.env'),

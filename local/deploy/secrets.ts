@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { PlainFailure, row } from '../setup/screen.mjs';
 import type { Ask } from './ask.ts';
-import { WITH_OVERLAY } from './config.ts';
 import type { DeployHome } from './home.ts';
 import { failureOf, made, type Wrangler } from './wrangler.ts';
 
@@ -79,13 +78,17 @@ async function answerTo(ask: Ask, { name, what, where }: Asked): Promise<string>
   return value;
 }
 
-export async function putSecrets(wrangler: Wrangler, secrets: Record<string, string>): Promise<void> {
+export async function putSecrets(
+  wrangler: Wrangler,
+  home: DeployHome,
+  secrets: Record<string, string>,
+): Promise<void> {
   const names = Object.keys(secrets);
   if (names.length === 0) {
     row('secrets', 'all are there');
     return;
   }
-  await wrangler.write(['secret', 'bulk', ...WITH_OVERLAY], {
+  await wrangler.write(['secret', 'bulk', '--config', home.overlayFile], {
     stdin: JSON.stringify(secrets),
     about: `   (standard input: ${names.join(', ')})`,
   });
