@@ -126,7 +126,7 @@ export const UPLOAD_OPERATIONS = {
     body: CompleteUpload,
     isBodyOptional: true,
     answers: { 200: CompletedUpload },
-    errors: [...NOT_OPEN, ...ENDING],
+    errors: [...NOT_OPEN, ...ENDING, 'upload_part_number_invalid'],
     isIdempotent: true,
   },
   'DELETE /v1/uploads/{id}': {
