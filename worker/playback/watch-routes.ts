@@ -34,7 +34,7 @@ function contentSecurityPolicy(url: URL): string {
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
-    "media-src 'self' blob:", // Media Source Extensions hand the player a blob URL
+    "media-src 'self' blob: data:", // of Media Source Extensions, and of the empty text tracks that hls.js fills
     `connect-src 'self' ${sockets}`,
     "base-uri 'none'",
     "form-action 'none'",

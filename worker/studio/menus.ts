@@ -1,45 +1,42 @@
-// The two menus beside the video: quality, and audio where there is more than one track.
-import type Hls from 'hls.js';
-import { Events } from 'hls.js';
+// The two menus beside the watch page's video: quality, and audio where there is more than one track.
+import type { Engine, EngineNews } from './video/player/engine.ts';
 
 /** A select and the label around it; the label is hidden while there is nothing to choose. */
 export type Menu = { select: HTMLSelectElement; label: HTMLElement };
 
-const AUTO = -1;
+const AUTO = '';
 
-export function offerQualities(hls: Hls, menu: Menu): void {
-  const auto = new Option('Auto', String(AUTO));
-  hls.on(Events.MANIFEST_PARSED, () => {
-    const options = hls.levels
-      .map((level, index) => ({ rung: Math.min(level.width, level.height), index }))
-      .sort((a, b) => b.rung - a.rung)
-      .map(({ rung, index }) => new Option(`${rung}p`, String(index)));
-    menu.select.replaceChildren(auto, ...options);
-    menu.label.hidden = false;
-  });
-  hls.on(Events.LEVEL_SWITCHED, (_event, { level }) => {
-    const shown = hls.levels[level];
-    auto.text = hls.autoLevelEnabled && shown ? `Auto (${Math.min(shown.width, shown.height)}p)` : 'Auto';
-  });
-  menu.select.addEventListener('change', () => {
-    hls.nextLevel = Number(menu.select.value);
-  });
+/** @returns what fills the menu as an engine tells of it */
+export function offerQualities(
+  menu: Menu,
+  engine: () => Engine | undefined,
+): Pick<EngineNews, 'qualities' | 'quality'> {
+  const auto = new Option('Auto', AUTO);
+  const names = new Map<string, string>();
+  menu.select.addEventListener('change', () => engine()?.chooseQuality(menu.select.value || undefined));
+  return {
+    qualities: (all) => {
+      const ordered = all
+        .map(({ id, width, height }) => ({ id, rung: Math.min(width, height) }))
+        .sort((a, b) => b.rung - a.rung);
+      for (const { id, rung } of ordered) names.set(id, `${rung}p`);
+      menu.select.replaceChildren(auto, ...ordered.map(({ id, rung }) => new Option(`${rung}p`, id)));
+      menu.label.hidden = ordered.length === 0;
+    },
+    quality: (id, isAutomatic) => {
+      const name = names.get(id);
+      auto.text = isAutomatic && name ? `Auto (${name})` : 'Auto';
+    },
+  };
 }
 
-export function offerAudioTracks(hls: Hls, menu: Menu): void {
-  hls.on(Events.AUDIO_TRACKS_UPDATED, (_event, { audioTracks }) => {
-    // A language without surround sound stands in both groups with the same track.
-    const options = audioTracks.flatMap(({ name, url, channels }, index) => {
-      const isFirst = audioTracks.findIndex((other) => other.url === url) === index;
-      return isFirst ? [new Option(channels === '6' ? `${name} 5.1` : name, String(index))] : [];
-    });
-    menu.select.replaceChildren(...options);
-    menu.label.hidden = options.length < 2;
-  });
-  hls.on(Events.AUDIO_TRACK_SWITCHED, () => {
-    menu.select.value = String(hls.audioTrack);
-  });
-  menu.select.addEventListener('change', () => {
-    hls.audioTrack = Number(menu.select.value);
-  });
+export function offerSounds(menu: Menu, engine: () => Engine | undefined): Pick<EngineNews, 'sounds'> {
+  menu.select.addEventListener('change', () => engine()?.chooseSound(menu.select.value));
+  return {
+    sounds: (all, playing) => {
+      menu.select.replaceChildren(...all.map(({ id, label }) => new Option(label, id)));
+      menu.select.value = playing ?? '';
+      menu.label.hidden = all.length < 2;
+    },
+  };
 }

@@ -1,18 +1,10 @@
 // The watch page. `data-state` on <body> is what it shows: loading, processing, ready, failed or expired.
-import type Hls from 'hls.js';
 import type { Video } from '../../shared/api.ts';
 import { ApiFailure, createWatchApi, type WatchApi } from './api-client.ts';
 import { followUntilDone, followUntilPlayable, type JobProgress } from './follow-job.ts';
 import { startPlayer } from './player.ts';
 
 type PageState = 'loading' | 'processing' | 'ready' | 'failed' | 'expired';
-
-declare global {
-  interface Window {
-    /** For tests and the curious. */
-    reelay?: { player: HTMLVideoElement; hls: Hls | undefined };
-  }
-}
 
 const player = element<HTMLVideoElement>('player');
 
@@ -60,8 +52,8 @@ async function watch(videoId: string, token: string): Promise<void> {
     audio: { select: element<HTMLSelectElement>('audio'), label: element('audio-menu') },
   };
   show('ready', '', '');
-  const hls = startPlayer(parts, session, api, (sentence) => show('failed', 'Playback stopped', sentence));
-  window.reelay = { player, hls };
+  const onFailure = (sentence: string) => show('failed', 'Playback stopped', sentence);
+  startPlayer(parts, { videoId, session, api, onFailure });
   if (video.state === 'playable') await tellPreparation(api);
 }
 

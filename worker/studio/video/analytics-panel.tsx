@@ -107,7 +107,7 @@ function Figures({ title, figures }: { title: string; figures: [string, string][
   return (
     <section className="stack" aria-label={title}>
       <h3>{title}</h3>
-      <dl className="video-figures">
+      <dl className="video-figures" data-columns={figures.length % 4 === 0 ? 4 : 3}>
         {figures.map(([name, value]) => (
           <div key={name} className="figure">
             <dt className="figure-label">{name}</dt>

@@ -6,10 +6,9 @@ import { api, asFailure } from '../api.ts';
 import type { ApiFailure } from '../api-client.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icons.tsx';
-import { Progress } from '../ui/progress.tsx';
 import { deviceId } from './device-id.ts';
 import type { MountedPlayer } from './player/mount.ts';
-import { etaText, stageText } from './stage-text.ts';
+import { stageText } from './stage-text.ts';
 import { isWatchable, type JobProgress } from './use-video.ts';
 
 type Props = { video: Video; progress: JobProgress | undefined; onSession(session: PlayAnswer): void };
@@ -110,17 +109,9 @@ function Waiting({ video, progress }: Pick<Props, 'video' | 'progress'>) {
       </Placeholder>
     );
   }
-  const eta = etaText(progress.etaSeconds);
   return (
-    <Placeholder title={stageText(progress.stage)}>
+    <Placeholder title={`${stageText(progress.stage)}, ${Math.floor(progress.progress)}%`}>
       <p>You can watch it here as soon as its first part is ready.</p>
-      <div className="video-wait">
-        <Progress label="Progress" isLabelShown={false} percent={progress.progress} />
-        <p className="row spread small numbers">
-          <span>{Math.floor(progress.progress)}%</span>
-          <span>{eta}</span>
-        </p>
-      </div>
     </Placeholder>
   );
 }

@@ -12,6 +12,8 @@ export async function playDash({ video, tokens, news, videoId, atSeconds }: Engi
   const fail = (code: number | undefined) => news.failed(sentenceOf(code));
   player.addEventListener('error', (event) => fail((event as CustomEvent<{ code?: number }>).detail?.code));
   player.configure({
+    // Shaka 5.2 takes up init segments whose prefetch it has itself aborted, in a loop that freezes the page.
+    streaming: { segmentPrefetchLimit: 0 },
     cmcd: { enabled: true, sessionId: session.sessionId, contentId: videoId, useHeaders: true },
     drm: {
       servers: Object.fromEntries(

@@ -53,6 +53,7 @@ export function giveLists(video: HTMLVideoElement): MediaLists {
   const qualities = new QualityList();
   const sounds = new EventedList<ListedSound>();
   let engine: Engine | undefined;
+  let lastSaid = '';
   qualities.onChoice = (id) => engine?.chooseQuality(id);
   Object.defineProperty(video, 'videoRenditions', { value: qualities, configurable: true });
   // Safari has a list of its own, which knows nothing of what hls.js plays.
@@ -64,6 +65,10 @@ export function giveLists(video: HTMLVideoElement): MediaLists {
     news: {
       qualities: (all) => qualities.replace(all, 'addrendition'),
       sounds: (all, playing) => {
+        // Said once: Shaka listens to the list too, and would answer each word of ours with one of its own.
+        const said = JSON.stringify([all, playing]);
+        if (said === lastSaid) return;
+        lastSaid = said;
         const listed = all.map((sound) =>
           listedSound(sound, sound.id === playing, (id) => engine?.chooseSound(id)),
         );

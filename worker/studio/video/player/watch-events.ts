@@ -1,13 +1,11 @@
 // Tells the API what is watched (POST /v1/watch): beacons that outlive the page, each with the session's token.
-import {
-  MAX_WATCH_EVENTS,
-  PROGRESS_SECONDS,
-  type WatchEvent,
-  type WatchEventType,
-} from '../../../../shared/watch-api.ts';
+import type { WatchEvent, WatchEventType } from '../../../../shared/watch-api.ts';
 import type { Tokens } from './tokens.ts';
 
+const PROGRESS_SECONDS = 10;
 const SEND_AFTER_MS = 2000;
+/** Far below what one request may hold. */
+const MAX_EVENTS = 100;
 /** Between two looks at the clock a jump of more than this was no playing. */
 const MAX_STEP_SECONDS = 2;
 
@@ -26,12 +24,13 @@ export function reportWatching(video: HTMLVideoElement, tokens: Tokens): WatchRe
   let lastSeconds = video.currentTime;
   let wishedAtMs: number | undefined;
   let isStarted = false;
+  let isSeeking = false;
   let sendTimer: ReturnType<typeof setTimeout> | undefined;
 
   const send = () => {
     clearTimeout(sendTimer);
     sendTimer = undefined;
-    const events = waiting.splice(0, MAX_WATCH_EVENTS);
+    const events = waiting.splice(0, MAX_EVENTS);
     if (events.length === 0) return;
     const body = JSON.stringify({ sessionId, token: tokens.token(), events });
     // A beacon goes out while the page closes; a full queue of them is no reason to disturb playing.
@@ -46,7 +45,8 @@ export function reportWatching(video: HTMLVideoElement, tokens: Tokens): WatchRe
   };
   const follow = () => {
     const step = video.currentTime - lastSeconds;
-    if (video.seeking) return;
+    // `video.seeking` is over before the clock's first word of the new place.
+    if (isSeeking) return;
     if (step > 0 && step <= MAX_STEP_SECONDS * Math.max(1, video.playbackRate)) playedSeconds += step;
     lastSeconds = video.currentTime;
     if (playedSeconds >= PROGRESS_SECONDS) tell('progress');
@@ -65,9 +65,11 @@ export function reportWatching(video: HTMLVideoElement, tokens: Tokens): WatchRe
     timeupdate: follow,
     seeking: () => {
       // What was played up to the jump belongs to where it was played.
+      isSeeking = true;
       if (isStarted && playedSeconds > 0) tell('progress');
     },
     seeked: () => {
+      isSeeking = false;
       lastSeconds = video.currentTime;
       if (isStarted) tell('seeked');
     },
