@@ -45,6 +45,8 @@ export default defineConfig(async () => {
                   TEST_MIGRATIONS: migrations,
                   ATTACKS: process.env.ATTACKS ?? '5000',
                   ATTACKS_SEED: process.env.ATTACKS_SEED ?? '1',
+                  FUZZ_REQUESTS: process.env.FUZZ_REQUESTS ?? '5000',
+                  FUZZ_SEED: process.env.FUZZ_SEED ?? '1',
                   PUBLISHES: process.env.PUBLISHES ?? '5',
                   PLAY_SEGMENT_SECONDS: process.env.PLAY_SEGMENT_SECONDS ?? '100',
                   STEADY_ROWS: process.env.STEADY_ROWS ?? '1000',

@@ -5,6 +5,7 @@ import { benchCorpus } from './corpus.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchEncode } from './encode.ts';
 import { benchFirstFrame } from './first-frame.ts';
+import { benchFuzz } from './fuzz.ts';
 import { benchImage } from './image.ts';
 import { benchLongPlay } from './long-play.ts';
 import { benchMemory } from './memory.ts';
@@ -21,6 +22,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   delivery: benchDelivery,
   encode: benchEncode,
   'first-frame': benchFirstFrame,
+  fuzz: benchFuzz,
   image: benchImage,
   'long-play': benchLongPlay,
   memory: benchMemory,
