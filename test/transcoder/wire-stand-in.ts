@@ -4,7 +4,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Claim } from '../../shared/messages.ts';
 
-export type Call = { path: string; token: string; body: Record<string, unknown> };
+export type Call = {
+  path: string;
+  token: string;
+  body: Record<string, unknown>;
+  traceparent?: string | undefined;
+};
 export type Answer = { status: number; body?: unknown };
 
 export type Wire = AsyncDisposable & {
@@ -29,7 +34,8 @@ export async function startWire(): Promise<Wire> {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
     const token = request.headers.authorization?.replace('Bearer ', '') ?? '';
-    const call = { path: request.url ?? '', token, body: text === '' ? {} : JSON.parse(text) };
+    const { traceparent } = request.headers as { traceparent?: string };
+    const call = { path: request.url ?? '', token, body: parsed(text), traceparent };
     wire.calls.push(call);
     const answer = wire.override?.(call) ?? usual(call);
     if (answer === 'drop') return void response.destroy();
@@ -69,6 +75,15 @@ export async function startWire(): Promise<Wire> {
     },
   };
   return wire;
+}
+
+/** Of storage whatever it is, of everything else JSON. */
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
 }
 
 export function problem(status: number, code: string): Answer {
