@@ -74,7 +74,7 @@ function isChunkStart(event: Json): boolean {
 }
 
 async function untilMidChunk(): Promise<number> {
-  const end = Date.now() + 90_000;
+  const end = Date.now() + 150_000;
   while (Date.now() < end) {
     const lists = [await eventsOfLog(0), await eventsOfLog(1)];
     const areBothBusy = lists.every((list) => list.some(isChunkStart));
