@@ -164,6 +164,8 @@ const Config = z
       ),
     /** `on`: this deployment runs its own transcoders as Cloudflare Containers and wakes them itself. */
     CONTAINERS: z.enum(['on', 'off']).default('off'),
+    /** At most as many as `max_instances` of wrangler.toml; `npm run deploy` makes them equal. */
+    MAX_CONTAINERS: z.coerce.number().int().min(1).default(5),
     /** Leading bits of the viewer's address a playback token is bound to: `off`, `24` (and 48 of IPv6), `24/48`. */
     BIND_IP: z
       .string()

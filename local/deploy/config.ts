@@ -21,7 +21,9 @@ const WranglerConfig = z.looseObject({
       .array(z.looseObject({ queue: z.string(), dead_letter_queue: z.string().optional() }))
       .default([]),
   }),
-  containers: z.array(z.unknown()).optional(),
+  containers: z
+    .array(z.looseObject({ class_name: z.string(), max_instances: z.number().optional() }))
+    .optional(),
 });
 type WranglerConfig = z.infer<typeof WranglerConfig>;
 
@@ -86,9 +88,18 @@ export async function writeOverlay(file: string, { config }: Wanted, overlay: Ov
     d1_databases: config.d1_databases.map((row) =>
       row.binding === 'DB' ? { ...row, database_id: overlay.databaseId } : row,
     ),
-    vars: { ...config.vars, ...overlay.vars, CONTAINERS: overlay.hasContainers ? 'on' : 'off' },
+    vars: { ...config.vars, ...overlay.vars, ...containerVars(config, overlay) },
     // Left out, no Docker is needed and none are started.
     ...(overlay.hasContainers && { containers }),
   };
   await writeFile(resolve(ROOT, file), `${JSON.stringify(merged, null, 2)}\n`);
+}
+
+function containerVars(
+  { containers = [] }: WranglerConfig,
+  { hasContainers }: Overlay,
+): Record<string, string> {
+  if (!hasContainers) return { CONTAINERS: 'off' };
+  const most = containers.find(({ class_name: name }) => name === 'Transcoder')?.max_instances;
+  return { CONTAINERS: 'on', ...(most !== undefined && { MAX_CONTAINERS: String(most) }) };
 }

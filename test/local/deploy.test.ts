@@ -72,6 +72,7 @@ describe('a first deployment', () => {
       containers: [{ class_name: 'Transcoder' }],
       vars: {
         CONTAINERS: 'on',
+        MAX_CONTAINERS: '5',
         REELAY_URL: 'https://reelay.ada.workers.dev',
         QUEUE_ACCOUNT_ID: 'acc1',
         QUEUE_ID: 'id-of-reelay-tickets',
