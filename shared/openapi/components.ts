@@ -4,6 +4,7 @@ import { QoeAnswer, QualityOfExperience, VideoAnalytics } from '../analytics-api
 import * as api from '../api.ts';
 import { ApiKeyInfo, ApiKeyList, CreateApiKey, CreatedApiKey } from '../api-keys.ts';
 import { LegacyAccepted, LegacyStatus } from '../legacy-api.ts';
+import { Stats } from '../metrics-api.ts';
 import * as migration from '../migration-api.ts';
 import { ClearKeyLicense, LicenseRequest, PlayAnswer, PlayRequest, RenewRequest } from '../play-api.ts';
 import { PreflightAnswer } from '../preflight-answer.ts';
@@ -11,6 +12,7 @@ import { PrewarmAnswer, PrewarmRequest } from '../prewarm-api.ts';
 import { Problem } from '../problem.ts';
 import { Receipt } from '../receipt.ts';
 import { Recommendations, RecommendRun } from '../recommend-api.ts';
+import { RoomRequest, RoomTicket, RoomView } from '../room-api.ts';
 import { SubtitleInfo, SubtitleList } from '../subtitle-api.ts';
 import { WatchAnswer, WatchRequest } from '../watch-api.ts';
 import * as webhook from '../webhook-api.ts';
@@ -27,6 +29,7 @@ const REQUESTS: Record<string, z.ZodType> = {
   LicenseRequest,
   PrewarmRequest,
   WatchRequest,
+  RoomRequest,
   CreateApiKey,
   CreateWebhook: webhook.CreateWebhook,
   WebhookPatch: webhook.WebhookPatch,
@@ -58,6 +61,9 @@ const ANSWERS: Record<string, z.ZodType> = {
   ClearKeyLicense,
   PrewarmAnswer,
   WatchAnswer,
+  RoomTicket,
+  RoomView,
+  Stats,
   VideoAnalytics,
   QualityOfExperience,
   QoeAnswer,

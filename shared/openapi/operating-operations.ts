@@ -1,5 +1,6 @@
 // What operators ask, and the API's description of itself.
 import { z } from 'zod';
+import { Stats } from '../metrics-api.ts';
 import type { OperationTable } from './operation.ts';
 
 export const OPERATING_OPERATIONS = {
@@ -8,6 +9,21 @@ export const OPERATING_OPERATIONS = {
     tag: 'Operation',
     access: 'anyone',
     answers: { 200: z.object({ status: z.literal('ok') }) },
+    errors: [],
+  },
+  'GET /metrics': {
+    summary: 'Everything that is counted, for Prometheus',
+    about: 'The METRICS_TOKEN of the deployment lets one in as well.',
+    tag: 'Operation',
+    access: 'admin',
+    answers: { 200: { media: 'text/plain', about: 'The text format 0.0.4.' } },
+    errors: [],
+  },
+  'GET /v1/stats': {
+    summary: 'The same numbers for people',
+    tag: 'Operation',
+    access: 'admin',
+    answers: { 200: Stats },
     errors: [],
   },
   'GET /openapi.json': {

@@ -12,6 +12,7 @@ export const TAGS = {
   Videos: 'The library, and what belongs to one video.',
   Jobs: 'What is being made of a video, and how far it is.',
   Playback: 'Sessions, the media behind their tokens, and licences.',
+  Rooms: 'Watching together.',
   Audience: 'What is watched, how it plays, and what to watch next.',
   Webhooks: 'Events sent to servers of yours, after Standard Webhooks.',
   'API keys': 'Credentials for servers.',
