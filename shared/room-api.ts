@@ -7,10 +7,6 @@ const DEFAULT_ROOM_MEMBERS = 50;
 /** Nothing a member has to say is longer. */
 export const MAX_ROOM_MESSAGE_CHARS = 1024;
 
-/** What the platform answers for a sleeping room, and the room counts as a sign of life. */
-export const HEARTBEAT = 'ping';
-export const HEARTBEAT_SECONDS = 10;
-
 export const RoomControl = z.enum(['host', 'open']);
 export type RoomControl = z.infer<typeof RoomControl>;
 

@@ -1,7 +1,7 @@
 // What a member's command does: to the room, and as news to its members.
 import { AppError } from '../../shared/errors.ts';
 import type { RoomCommand, RoomMember, RoomNews } from '../../shared/room-api.ts';
-import { changed } from '../../shared/room-state.ts';
+import { changed } from '../../shared/room-line.ts';
 import { amend, answer, attachmentOf, memberOf, tell } from './member-socket.ts';
 import { publicRoom, type StoredRoom } from './room-store.ts';
 

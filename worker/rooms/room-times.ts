@@ -1,6 +1,6 @@
 // When a room looks after itself. It sleeps between these times.
 import { HOUR_SECONDS, MINUTE_SECONDS, SECOND_MS } from '../../shared/limits.ts';
-import { HEARTBEAT_SECONDS } from '../../shared/room-api.ts';
+import { HEARTBEAT_SECONDS } from '../../shared/room-heartbeat.ts';
 import type { RoomState } from '../../shared/room-state.ts';
 import type { StoredRoom } from './room-store.ts';
 

@@ -4,7 +4,7 @@ import { type Context, Hono } from 'hono';
 import { AppError } from '../../shared/errors.ts';
 import { SECOND_MS } from '../../shared/limits.ts';
 import { errorFields } from '../../shared/log.ts';
-import { HEARTBEAT } from '../../shared/room-api.ts';
+import { HEARTBEAT } from '../../shared/room-heartbeat.ts';
 import { MAX_STREAM_MESSAGE_CHARS, STREAM_SILENCE_SECONDS, StreamCommand } from '../../shared/stream-api.ts';
 import { parseJson, validated } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';

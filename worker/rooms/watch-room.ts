@@ -3,14 +3,9 @@
 import { DurableObject } from 'cloudflare:workers';
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
 import { createLog, errorFields } from '../../shared/log.ts';
-import {
-  HEARTBEAT,
-  type RoomCommand,
-  type RoomNews,
-  type RoomTicketRequest,
-  type RoomView,
-} from '../../shared/room-api.ts';
-import { stateAtStart } from '../../shared/room-state.ts';
+import type { RoomCommand, RoomNews, RoomTicketRequest, RoomView } from '../../shared/room-api.ts';
+import { HEARTBEAT } from '../../shared/room-heartbeat.ts';
+import { stateAtStart } from '../../shared/room-line.ts';
 import type { Env } from '../env.ts';
 import { answerGoodbye, CLOSE_INTERNAL, CLOSE_NORMAL, closeFor } from './close-code.ts';
 import {
