@@ -79,6 +79,11 @@ export const COUNTED_METRICS = {
     help: 'Watch events, and records of players about themselves (cmcd), taken from the queue.',
     labels: ['kind'],
   },
+  reelay_watch_dropped_total: {
+    type: 'counter',
+    help: 'Watch events refused as they came (malformed, negative, enormous, future, late) or cut down (clipped), and what the queue gave up (undelivered).',
+    labels: ['reason'],
+  },
   reelay_swept_total: {
     type: 'counter',
     help: 'What the cron cleared away or set going again.',

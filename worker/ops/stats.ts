@@ -49,6 +49,9 @@ export function statsOf(
     webhooksPending: one('reelay_webhooks_pending'),
     outboxRows: sum('reelay_outbox_rows'),
     watchEventsReceived: sum('reelay_watch_received_total'),
-    watchEventsLost: sum('reelay_watch_losses_total', ([reason]) => reason !== 'repeated'),
+    // What came twice counts once, and what was clipped counts.
+    watchEventsLost:
+      sum('reelay_watch_losses_total', ([reason]) => reason !== 'repeated') +
+      sum('reelay_watch_dropped_total', ([reason]) => reason !== 'clipped'),
   };
 }
