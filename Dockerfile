@@ -7,21 +7,22 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 FROM node:24-bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* \
+ && install -d -o node -g node /scratch
 WORKDIR /app
 COPY package.json ./
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY shared ./shared
 COPY transcoder ./transcoder
 
-# The health port is asked from outside the container; everything else the transcoder serves is loopback only. With
+# All that is written is below /scratch; the root may be read-only. The health port is asked from outside the container; everything else the transcoder serves is loopback only. With
 # the argument `ingest` the image takes in large forms instead (docs/legacy.md), at the ingest port.
 ENV NODE_ENV=production \
     HEALTH_HOST=0.0.0.0 \
     HEALTH_PORT=8080 \
     INGEST_HOST=0.0.0.0 \
     INGEST_PORT=8081 \
-    SCRATCH_DIR=/tmp/reelay
+    SCRATCH_DIR=/scratch
 USER node
 EXPOSE 8080 8081
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \

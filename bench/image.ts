@@ -18,6 +18,10 @@ const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const UP_SECONDS = 60;
 const CLIP = { seconds: 10, size: '640x360' };
+const MARK = '/tmp/before-the-job';
+/** What buildah itself puts into a container it runs is not the transcoder's. */
+const WRITTEN_SINCE = `find / -xdev -type f -newer ${MARK} -not -path '/scratch/*' -not -path '/tmp/*' \\
+  -not -path '/proc/*' -not -path '/sys/*' -not -path '/run/*' -not -path '/etc/hosts' -not -path '/etc/resolv.conf' 2>/dev/null; true`;
 
 export async function benchImage(): Promise<void> {
   if (!['buildah', 'debootstrap'].every(isOnPath) || process.getuid?.() !== 0) {
@@ -58,7 +62,11 @@ async function doOneJob(stack: TestStack, folder: string): Promise<void> {
     console.log(`its transcoder, as user ${container.config.User}: up with ${health.slots} slots`);
     await container.exec(container.config.Healthcheck.Test.slice(1));
     console.log('its own health check: passes');
+    await container.exec(['touch', MARK]);
     await uploadAndWait(stack, folder);
+    const written = (await container.exec(['sh', '-c', WRITTEN_SINCE])).trim();
+    if (written) throw new Error(`it wrote outside its scratch folder: ${written}`);
+    console.log('written outside /scratch and /tmp: nothing, its root may be read-only');
     await drain(transcoder, logFile);
   } finally {
     const left = await transcoderIn(transcoder);

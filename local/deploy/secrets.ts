@@ -13,6 +13,7 @@ const GENERATED: Record<string, () => string> = {
   SIGNING_KEYS: () => `k1:${randomSecret()}`,
   TRANSCODER_SECRET: () => randomSecret(),
   KEYS_KEK: () => `k1:${randomSecret()}`,
+  METRICS_TOKEN: () => randomSecret(),
 };
 
 type Asked = { name: string; what: string; where: string };

@@ -45,7 +45,14 @@ describe('a first deployment', () => {
     expect(account.databases).toEqual([{ name: 'reelay', uuid: 'uuid-of-reelay' }]);
     expect(account.migrated).toEqual(['all']);
     expect(Object.keys(account.worker?.secrets ?? {}).sort()).toEqual([
-      ...['JWT_SECRET', 'KEYS_KEK', 'R2_ACCESS_KEY_ID', 'R2_SECRET_ACCESS_KEY', 'SIGNING_KEYS'],
+      ...[
+        'JWT_SECRET',
+        'KEYS_KEK',
+        'METRICS_TOKEN',
+        'R2_ACCESS_KEY_ID',
+        'R2_SECRET_ACCESS_KEY',
+        'SIGNING_KEYS',
+      ],
       'TRANSCODER_SECRET',
     ]);
     const writes = deployment.writes();
@@ -166,7 +173,7 @@ test('no secret is printed or part of a command', async () => {
   await deployment.run(['--dry-run', '--containers']);
   await deployment.run(['--yes', '--containers']);
   const secrets = Object.values(deployment.account.worker?.secrets ?? {});
-  expect(secrets).toHaveLength(7);
+  expect(secrets).toHaveLength(8);
   const open = [...deployment.seen, ...deployment.calls.map(({ command }) => command)].join('\n');
   for (const secret of secrets) expect(open).not.toContain(secret.replace(/^k1:/, ''));
   const given = deployment.calls.filter(({ stdin }) => stdin !== '').map(({ command }) => command);
