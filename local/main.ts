@@ -45,8 +45,10 @@ function announce(stack: Stack, options: LaunchOptions): void {
   row('transcoders', String(options.transcoders));
   row('ready', 'all parts are up', LAUNCHED_AT_MS);
   line();
-  row('studio', bold(`${stack.url}/`));
-  row('token', mintToken(stack.secrets, 'admin', 'local'));
+  const token = mintToken(stack.secrets, 'admin', 'local');
+  // Opened, it signs in; the token is in the fragment, which no server sees.
+  row('studio', bold(`${stack.url}/#token=${token}`));
+  row('token', token);
   row('state', options.home);
   line();
   line(dim('Ctrl-C stops everything.'));

@@ -8,4 +8,6 @@ import './ui/shell.css';
 
 applyTheme();
 takeTokenFromLink();
+// A link that is opened over this page changes the fragment alone.
+addEventListener('hashchange', takeTokenFromLink);
 createRoot(document.getElementById('studio')!).render(<App />);

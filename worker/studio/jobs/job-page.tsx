@@ -8,7 +8,7 @@ import { goTo, type PageProps, pageAt } from '../router.ts';
 import { mayUpload, useSession } from '../session.ts';
 import { bitrateText, bytesText, momentText, spanText } from '../ui/amounts.ts';
 import { StateBadge } from '../ui/badge.tsx';
-import { Button } from '../ui/button.tsx';
+import { Button, ButtonLink } from '../ui/button.tsx';
 import { FailureNotice } from '../ui/notice.tsx';
 import { Progress } from '../ui/progress.tsx';
 import { PageHead } from '../ui/shell.tsx';
@@ -50,14 +50,12 @@ export function Page({ id }: PageProps) {
   const live = isOpen && event ? event : job;
   return (
     <>
-      <nav className="small" aria-label="Where this is">
+      <nav className="page-up" aria-label="Where this is">
         <a href={pageAt('jobs')}>Jobs</a>
       </nav>
-      <PageHead
-        title={video ? <a href={pageAt(`videos/${video.id}`)}>{video.title}</a> : 'Job'}
-        note={<span className="mono">{job.id}</span>}
-      >
+      <PageHead title={video?.title ?? 'Job'} note={<span className="mono">{job.id}</span>}>
         <StateBadge state={live.state} />
+        <ButtonLink href={pageAt(`videos/${job.videoId}`)}>To the video</ButtonLink>
         {mayUpload(session) && isOpen ? (
           <Button tone="danger" isBusy={action.isBusy} onClick={() => void cancel()}>
             Cancel

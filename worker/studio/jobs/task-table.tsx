@@ -48,7 +48,7 @@ export function TaskTable({ job, tasks }: { job: Job; tasks: JobTask[] | undefin
         <h2 id="job-tasks">Tasks</h2>
         <span className="quiet small">{`${job.tasks.done} of ${job.tasks.total} done`}</span>
       </div>
-      <Table caption="Tasks" columns={columns} rows={tasks} keyOf={({ name }) => name} />
+      <Table caption="The tasks of this job" columns={columns} rows={tasks} keyOf={({ name }) => name} />
     </section>
   );
 }

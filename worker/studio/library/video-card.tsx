@@ -54,11 +54,7 @@ export function VideoCard({ video, mayDelete, onChange, onDelete }: Props) {
           <Progress
             label={stageText(live.stage)}
             percent={live.progress}
-            note={
-              <>
-                {etaText(live.etaSeconds)} <span className="numbers">{Math.floor(live.progress)}%</span>
-              </>
-            }
+            note={[etaText(live.etaSeconds), `${Math.floor(live.progress)}%`].filter(Boolean).join(' · ')}
           />
         ) : null}
         {video.state === 'failed' && video.error ? (

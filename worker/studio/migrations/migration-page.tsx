@@ -84,7 +84,7 @@ export function Page({ id, query }: PageProps) {
   if (!migration) return <p className="quiet">One moment …</p>;
   return (
     <>
-      <nav className="small" aria-label="Where this is">
+      <nav className="page-up" aria-label="Where this is">
         <a href={pageAt('migrations')}>Migrations</a>
       </nav>
       <PageHead title={migration.name} note={`Begun ${whenText(migration.createdAt)}`} />

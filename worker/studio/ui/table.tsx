@@ -25,7 +25,7 @@ export function Table<T>({
     // Wider than a phone: it scrolls, also by keyboard.
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to take the focus
     <section className="table-frame" aria-label={caption} tabIndex={0}>
-      <table className="table">
+      <table className="table table-stacked">
         <caption className="spoken">{caption}</caption>
         <thead>
           <tr>
@@ -40,7 +40,7 @@ export function Table<T>({
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map(({ head, cell, isEnd }) => (
-                <td key={head} className={isEnd ? 'end numbers' : undefined}>
+                <td key={head} data-head={head} className={isEnd ? 'end numbers' : undefined}>
                   {cell(row)}
                 </td>
               ))}

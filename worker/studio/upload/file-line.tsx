@@ -90,11 +90,7 @@ function Made({ videoId }: { videoId: string }) {
         <Progress
           label={stageText(live.stage)}
           percent={live.progress}
-          note={
-            <>
-              {etaText(live.etaSeconds)} <span>{Math.floor(live.progress)}%</span>
-            </>
-          }
+          note={[etaText(live.etaSeconds), `${Math.floor(live.progress)}%`].filter(Boolean).join(' · ')}
         />
       ) : null}
       {video?.error ? <p className="small upload-trouble">{video.error.detail}</p> : null}

@@ -132,5 +132,7 @@ function DeliveryDetails({ delivery }: { delivery: Delivery }) {
 }
 
 function answerText({ statusCode, durationMs, error }: Delivery['attempts'][number]): string {
-  return `${statusCode ?? error ?? 'no answer'} in ${Math.round(durationMs)} ms`;
+  const answer =
+    statusCode === undefined ? (error ?? 'No answer').replace(/\.$/, '') : `Answered ${statusCode}`;
+  return `${answer} after ${Math.round(durationMs)} ms`;
 }

@@ -56,7 +56,7 @@ export function Page({ id, query }: PageProps) {
     });
   return (
     <>
-      <nav className="small" aria-label="Where this is">
+      <nav className="page-up" aria-label="Where this is">
         <a href={pageAt('webhooks')}>Webhooks</a>
       </nav>
       <PageHead
