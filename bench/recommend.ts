@@ -70,7 +70,7 @@ async function measureTraining(): Promise<void> {
   const costs: { events: number; cpuSeconds: number }[] = [];
   for (const share of [4, 2, 1]) {
     const size = { ...FULL, events: FULL.events / share };
-    const { train, items } = generateHistory(size, 0);
+    const { train, items } = generateHistory(size, { heldOutShare: 0 });
     const run = { ...settingsFor(train, items, FACTORS), iterations: ITERATIONS, threads: THREADS };
     const cpuBefore = process.cpuUsage();
     const startedAtMs = performance.now();

@@ -22,7 +22,7 @@ export type RecommendReason = z.infer<typeof RecommendReason>;
 export const Recommendation = z.object({
   videoId: z.string(),
   title: z.string(),
-  /** 0 to 1, falling; comparable within one answer alone. */
+  /** 0 to 1, comparable within one answer alone. The order is not only by it: unlike things stand next to each other. */
   score: z.number(),
   why: z.object({
     reason: RecommendReason,

@@ -24,7 +24,8 @@ export const MIN_WEIGHT = 0.05;
 /** Beyond this an isolate has no room for factors; neighbours and top lists serve alone. */
 export const MAX_FACTOR_ITEMS = 200_000;
 export const NEIGHBOURS_PER_ITEM = 20;
-export const NEIGHBOURS_PER_SHARD = 500;
+/** About half a megabyte of text. */
+export const NEIGHBOURS_PER_SHARD = 10_000;
 export const TOP_ITEMS = 200;
 
 export const ModelSummary = z.object({
@@ -37,6 +38,10 @@ export const ModelSummary = z.object({
   rows: z.int(),
   /** False beyond {@link MAX_FACTOR_ITEMS}. */
   hasFactors: z.boolean(),
+  /** What ranks for a viewer: of a small library what finds more of held-out parts of its history. */
+  ranking: z.enum(['factors', 'neighbours']).default('factors'),
+  /** Recall@20 of those parts, where some were held out. */
+  recall: z.object({ factors: z.number(), neighbours: z.number() }).optional(),
   neighbourShards: z.int().min(1),
   trainedAt: z.int(),
   seconds: z.number(),

@@ -1,52 +1,57 @@
 // How much of what viewers went on to watch three ways of ranking would have shown them.
-import { type AlsSettings, gramOf, type SparseRows } from '../../shared/recommend-als.ts';
-import { dequantize, foldIn, quantize, topItems } from '../../shared/recommend-fold-in.ts';
+import type { AlsSettings, SparseRows } from '../../shared/recommend-als.ts';
 import { alternate } from '../../transcoder/recommend/alternate.ts';
-import { ALPHA, ITERATIONS, lambdaFor } from '../../transcoder/recommend/build-model.ts';
+import { ALPHA, factorsFor, ITERATIONS, lambdaFor } from '../../transcoder/recommend/build-model.ts';
+import {
+  type Choice,
+  chooseRanking,
+  RANKING_NEIGHBOURS,
+  rankByFactors,
+} from '../../transcoder/recommend/choose-ranking.ts';
 import { neighboursOf } from '../../transcoder/recommend/neighbours.ts';
-import { type History, recallOf } from './watch-history.ts';
+import { meanOf, rankByNeighbours, recalls } from '../../transcoder/recommend/recall.ts';
+import type { History } from './watch-history.ts';
 
 export const LIMIT = 20;
 
 export type Recalls = { als: number; cosine: number; popularity: number };
 
 /** Each way ranks what a viewer has not watched; recall is of what was held out. ALS as the edge does it, by bytes. */
-export async function recallsOf(
-  { train, heldOut, items }: History,
-  settings: AlsSettings,
-  threads: number,
-): Promise<Recalls> {
+export async function recallsOf(history: History, settings: AlsSettings, threads: number): Promise<Recalls> {
+  const { train, items } = history;
   const exact = await alternate(train, items, { ...settings, iterations: ITERATIONS, threads });
-  const quantized = quantize(exact, settings.factors);
-  const all = Array.from({ length: items }, (_, item) => item);
-  const gram = gramOf(dequantize(quantized, settings.factors, all), settings.factors, settings.lambda);
-  const neighbours = neighboursOf(train, items, items);
-  const popularity = new Float64Array(items);
-  for (const item of train.columns) popularity[item]!++;
-  const byPopularity = all.toSorted((a, b) => popularity[b]! - popularity[a]!);
-  const score = new Float64Array(items);
+  const found = (rank: Parameters<typeof recalls>[2]) => meanOf(recalls(history, LIMIT, rank));
   return {
-    als: recallOf(train, heldOut, LIMIT, (watched) => {
-      const own = dequantize(quantized, settings.factors, watched.items);
-      const viewer = foldIn(watched, own, gram, settings);
-      return topItems(viewer.factors, quantized, LIMIT, new Set(watched.items)).map(({ item }) => item);
-    }),
-    cosine: recallOf(train, heldOut, LIMIT, (watched) => {
-      score.fill(0);
-      for (const [entry, item] of watched.items.entries()) {
-        for (const near of neighbours[item]!) score[near.item]! += near.similarity * watched.weights[entry]!;
-      }
-      const seen = new Set(watched.items);
-      return all
-        .filter((item) => !seen.has(item))
-        .sort((a, b) => score[b]! - score[a]!)
-        .slice(0, LIMIT);
-    }),
-    popularity: recallOf(train, heldOut, LIMIT, (watched) => {
-      const seen = new Set(watched.items);
-      return byPopularity.filter((item) => !seen.has(item)).slice(0, LIMIT);
-    }),
+    als: found(rankByFactors(exact, settings, LIMIT)),
+    cosine: found(rankByNeighbours(neighboursOf(train, items, items), train, LIMIT)),
+    // Nothing is near to anything.
+    popularity: found(
+      rankByNeighbours(
+        Array.from({ length: items }, () => []),
+        train,
+        LIMIT,
+      ),
+    ),
   };
+}
+
+/** The same with what a training run chooses for such a library, and what it would serve. */
+export async function chosenRecallsOf(
+  history: History,
+  threads: number,
+): Promise<Recalls & { served: number; choice: Choice }> {
+  const { train, items } = history;
+  const usual = settingsFor(train, items, factorsFor(items));
+  const interactions = {
+    viewers: train,
+    viewerCount: train.offsets.length - 1,
+    itemIds: Array.from({ length: items }, (_, item) => String(item)),
+  };
+  const choice = await chooseRanking(interactions, usual, { iterations: ITERATIONS, threads });
+  const told = await recallsOf(history, { ...usual, lambda: choice.lambda }, threads);
+  if (choice.ranking === 'factors') return { ...told, served: told.als, choice };
+  const near = neighboursOf(train, items, RANKING_NEIGHBOURS);
+  return { ...told, served: meanOf(recalls(history, LIMIT, rankByNeighbours(near, train, LIMIT))), choice };
 }
 
 export function settingsFor(train: SparseRows, items: number, factors: number): AlsSettings {

@@ -2,16 +2,12 @@
 // whatever they are, and part of what is watched is chance. The same at every run.
 import type { SparseRows } from '../../shared/recommend-als.ts';
 import { sharedRows } from '../../transcoder/recommend/interactions.ts';
+import type { SplitHistory } from '../../transcoder/recommend/recall.ts';
 import { randomOf } from './random.ts';
 
 export type HistorySize = { viewers: number; items: number; events: number };
 
-export type History = {
-  train: SparseRows;
-  /** Of each viewer, videos that were watched and are not in `train`. */
-  heldOut: number[][];
-  items: number;
-};
+export type History = SplitHistory & { items: number };
 
 const TASTES = 12;
 /** How much a video's popularity says beside a viewer's taste for it. */
@@ -19,8 +15,11 @@ const POPULARITY_SPREAD = 1;
 const TASTE_STRENGTH = 5;
 const CHANCE_SHARE = 0.1;
 
-export function generateHistory({ viewers, items, events }: HistorySize, heldOutShare = 0.2): History {
-  const random = randomOf(7);
+export function generateHistory(
+  { viewers, items, events }: HistorySize,
+  { heldOutShare = 0.2, seed = 7 } = {},
+): History {
+  const random = randomOf(seed);
   const itemTastes = Array.from({ length: items }, () => taste(random));
   const popularity = Array.from({ length: items }, () => POPULARITY_SPREAD * normal(random));
   const perViewer = events / viewers;
@@ -50,25 +49,6 @@ export function generateHistory({ viewers, items, events }: HistorySize, heldOut
     heldOut.push(entries.filter((entry) => !left.has(entry)).map(({ item }) => item));
   }
   return { train: sparse(rows), heldOut, items };
-}
-
-/** The mean share of what was held out that is among the first `limit`. */
-export function recallOf(
-  { offsets, columns, weights }: SparseRows,
-  heldOut: number[][],
-  limit: number,
-  rank: (watched: { items: Uint32Array; weights: Float32Array }) => number[],
-): number {
-  let total = 0;
-  let viewers = 0;
-  for (const [viewer, wanted] of heldOut.entries()) {
-    const [from, to] = [offsets[viewer]!, offsets[viewer + 1]!];
-    if (wanted.length === 0 || to === from) continue;
-    const ranked = new Set(rank({ items: columns.slice(from, to), weights: weights.slice(from, to) }));
-    total += wanted.filter((item) => ranked.has(item)).length / Math.min(limit, wanted.length);
-    viewers++;
-  }
-  return total / viewers;
 }
 
 function sparse(rows: { item: number; weight: number }[][]): SparseRows {

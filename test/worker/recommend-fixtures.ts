@@ -69,9 +69,14 @@ const FACTORS = 8;
 export async function publishTasteModel(
   ownerId: string,
   tastes: Record<string, number>,
-  choices: { hasFactors?: boolean; top?: string[]; trainedAt?: number } = {},
+  choices: {
+    hasFactors?: boolean;
+    ranking?: ModelSummary['ranking'];
+    top?: string[];
+    trainedAt?: number;
+  } = {},
 ): Promise<{ runId: string; prefix: string }> {
-  const { hasFactors = true } = choices;
+  const { hasFactors = true, ranking = hasFactors ? 'factors' : 'neighbours' } = choices;
   const runId = crypto.randomUUID();
   const prefix = recommendModelPrefix(runId, 1);
   const ids = Object.keys(tastes).sort();
@@ -89,7 +94,7 @@ export async function publishTasteModel(
   const summary: ModelSummary = {
     v: 1,
     ...{ factors: FACTORS, alpha: 10, lambda: 0.1, viewers: 1, items: ids.length, rows: 1 },
-    ...{ hasFactors, neighbourShards: 1, seconds: 1 },
+    ...{ hasFactors, ranking, neighbourShards: 1, seconds: 1 },
     trainedAt: choices.trainedAt ?? Math.floor(Date.now() / 1000) - 60,
   };
   const neighbours = Object.fromEntries(

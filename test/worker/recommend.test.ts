@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import type { Recommendations } from '../../shared/recommend-api.ts';
+import type { ModelSummary } from '../../shared/recommend-model.ts';
 import { type Client, clientOf } from './api-client.ts';
 import { deployment, person, server } from './playback-callers.ts';
 import { outcome } from './playback-fixtures.ts';
@@ -18,7 +19,7 @@ async function asked(client: Client, query = '', viewer = VIEWER): Promise<Recom
 const idsOf = ({ recommendations }: Recommendations) => recommendations.map(({ videoId }) => videoId);
 
 /** Ten videos of each of two tastes; anna has watched two of the first. */
-async function library(options: { hasFactors?: boolean } = {}) {
+async function library(options: { hasFactors?: boolean; ranking?: ModelSummary['ranking'] } = {}) {
   const client = await clientOf();
   const { ownerId } = client;
   const add = (choices: VideoChoices) => addVideo(ownerId, choices);
@@ -37,15 +38,20 @@ async function library(options: { hasFactors?: boolean } = {}) {
 }
 
 describe('recommendations', () => {
-  test.each([true, false])(
-    'are of the taste of what was watched, and say why (factors: %s)',
-    async (hasFactors) => {
-      const { client, space, model } = await library({ hasFactors });
+  test.each([
+    { reason: 'watched', hasFactors: true, ranking: 'factors' },
+    // A small library, and one too large for an isolate.
+    { reason: 'similar', hasFactors: true, ranking: 'neighbours' },
+    { reason: 'similar', hasFactors: false, ranking: 'neighbours' },
+  ] as const)(
+    'are of the taste of what was watched, and say why ($ranking, factors: $hasFactors)',
+    async ({ reason, ...options }) => {
+      const { client, space, model } = await library(options);
       const answer = await asked(client, '?limit=8');
       expect(idsOf(answer).sort()).toEqual(space.slice(2).sort());
       expect(answer).toMatchObject({ model: model.runId, isPersonal: true });
       for (const { why, score } of answer.recommendations) {
-        expect(why.reason).toBe(hasFactors ? 'watched' : 'similar');
+        expect(why.reason).toBe(reason);
         expect(why.because.length).toBeGreaterThan(0);
         for (const { videoId, title } of why.because) {
           expect(space.slice(0, 2)).toContain(videoId);
@@ -56,6 +62,19 @@ describe('recommendations', () => {
       }
     },
   );
+
+  test('claim no taste for what the model expects nothing of', async () => {
+    const { client } = await library();
+    const { recommendations } = await asked(client, '?limit=50');
+    const [tasted, others] = [
+      recommendations.filter(({ why }) => why.reason === 'watched'),
+      recommendations.filter(({ why }) => why.reason === 'trending'),
+    ];
+    expect(tasted.length + others.length).toBe(18);
+    expect(tasted.length).toBeGreaterThanOrEqual(8);
+    expect(others.length).toBeGreaterThan(0);
+    expect(tasted.filter(({ score }) => score <= 0)).toEqual([]);
+  });
 
   test('follow what was watched a moment ago, without another training', async () => {
     const { client, ownerId, cooking } = await library();

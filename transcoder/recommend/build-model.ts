@@ -22,6 +22,7 @@ import {
   type TopList,
 } from '../../shared/recommend-model.ts';
 import { alternate } from './alternate.ts';
+import { type Choice, chooseRanking, RANKING_NEIGHBOURS } from './choose-ranking.ts';
 import type { Interactions } from './interactions.ts';
 import { neighboursOf } from './neighbours.ts';
 
@@ -52,11 +53,16 @@ export async function buildModel(interactions: Interactions, options: BuildOptio
   }
   const startedAtMs = performance.now();
   const hasFactors = itemIds.length <= maxFactorItems;
-  const factors = Math.max(MIN_FACTORS, Math.min(MAX_FACTORS, Math.floor(itemIds.length / ITEMS_PER_FACTOR)));
-  const settings = { factors, alpha: ALPHA, lambda: lambdaFor(heardAt.length, viewerCount, itemIds.length) };
+  const factors = factorsFor(itemIds.length);
+  const usual = { factors, alpha: ALPHA, lambda: lambdaFor(heardAt.length, viewerCount, itemIds.length) };
+  const training = { iterations: ITERATIONS, threads };
+  const { lambda, ranking, recall }: Choice = hasFactors
+    ? await chooseRanking(interactions, usual, training)
+    : { lambda: usual.lambda, ranking: 'neighbours' };
+  const settings = { ...usual, lambda };
   const objects: Model['objects'] = [];
   if (hasFactors) {
-    const exact = await alternate(viewers, itemIds.length, { ...settings, iterations: ITERATIONS, threads });
+    const exact = await alternate(viewers, itemIds.length, { ...settings, ...training });
     const quantized = quantize(exact, factors);
     // Of the numbers that the edge will have, so that folding in there is an exact solution.
     const rounded = dequantize(
@@ -69,7 +75,10 @@ export async function buildModel(interactions: Interactions, options: BuildOptio
       { name: MODEL_FACTORS, bytes: factorBytes(gramOf(rounded, factors, settings.lambda), quantized) },
     );
   }
-  const shards = neighbourShards(interactions);
+  const shards = neighbourShards(
+    interactions,
+    hasFactors && ranking === 'neighbours' ? RANKING_NEIGHBOURS : NEIGHBOURS_PER_ITEM,
+  );
   for (const [shard, neighbours] of shards.entries()) {
     objects.push({ name: neighbourShardName(shard), bytes: json(neighbours) });
   }
@@ -79,6 +88,8 @@ export async function buildModel(interactions: Interactions, options: BuildOptio
     ...settings,
     ...{ viewers: viewerCount, items: itemIds.length, rows: heardAt.length },
     hasFactors,
+    ranking,
+    ...(recall && { recall }),
     neighbourShards: shards.length,
     trainedAt: Math.floor(Date.now() / 1000),
     seconds: Math.round(performance.now() - startedAtMs) / 1000,
@@ -87,14 +98,18 @@ export async function buildModel(interactions: Interactions, options: BuildOptio
   return { summary, objects };
 }
 
+export function factorsFor(items: number): number {
+  return Math.max(MIN_FACTORS, Math.min(MAX_FACTORS, Math.floor(items / ITEMS_PER_FACTOR)));
+}
+
 export function lambdaFor(rows: number, viewers: number, items: number): number {
   return Math.min(LAMBDA, (MAX_LAMBDA_SHARE * rows) / Math.sqrt(viewers * items));
 }
 
-function neighbourShards({ viewers, itemIds }: Interactions): NeighbourShard[] {
-  const count = Math.max(1, Math.ceil(itemIds.length / NEIGHBOURS_PER_SHARD));
+function neighbourShards({ viewers, itemIds }: Interactions, perItem: number): NeighbourShard[] {
+  const count = Math.max(1, Math.ceil((itemIds.length * perItem) / NEIGHBOURS_PER_SHARD));
   const shards: NeighbourShard[] = Array.from({ length: count }, () => ({}));
-  for (const [item, neighbours] of neighboursOf(viewers, itemIds.length, NEIGHBOURS_PER_ITEM).entries()) {
+  for (const [item, neighbours] of neighboursOf(viewers, itemIds.length, perItem).entries()) {
     const id = itemIds[item]!;
     shards[neighbourShardOf(id, count)]![id] = neighbours.map((neighbour) => [
       itemIds[neighbour.item]!,

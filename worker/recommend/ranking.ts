@@ -20,7 +20,7 @@ const RANKED = 300;
 /** Of these the order is made varied; nobody sees much beyond. */
 const DIVERSIFIED = 100;
 const MAX_BECAUSE = 2;
-/** What the most recent watches lead to, where there are no factors. */
+/** What the most recent watches lead to, where neighbours rank. */
 const NEIGHBOURS_OF_LATEST = 20;
 const NEW_VIDEOS = 50;
 /** With no model at all, so many of the newest are compared by their tags. */
@@ -48,9 +48,10 @@ export async function rankFor(
   );
   const tagged = await byTags(history, newest, model ? 'new' : 'tags', sources);
   if (!model) return tagged.slice(0, RANKED);
-  const personal = model.factors
-    ? byFactors(history, model.factors, model.summary)
-    : byNeighbours(history, await neighboursOf(bucket, model, latestOf(history)));
+  const personal =
+    model.factors && model.summary.ranking === 'factors'
+      ? byFactors(history, model.factors, model.summary)
+      : byNeighbours(history, await neighboursOf(bucket, model, latestOf(history)));
   const seen = new Set(watched);
   return interleaved(personal, tagged)
     .concat(trending)
@@ -79,7 +80,10 @@ export function byFactors(
   const weights = Float32Array.from(known, ({ weight }) => weight);
   const own = dequantize(quantized, factors, items);
   const viewer = foldIn({ items, weights }, own, gram, { factors, alpha });
-  const top = topItems(viewer.factors, quantized, RANKED, new Set(items));
+  // What comes out at nothing is not there because of what was watched.
+  const top = topItems(viewer.factors, quantized, RANKED, new Set(items)).filter(
+    ({ score }) => clamped(score) > 0,
+  );
   const rows = dequantize(
     quantized,
     factors,
