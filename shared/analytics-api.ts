@@ -71,7 +71,7 @@ export const QoeAnswer = z.object({
   to: z.string(),
   groupBy: QoeGroup.optional(),
   total: QualityOfExperience,
-  /** The largest first, at most a hundred. */
+  /** The largest first, at most a hundred; hours by their beginning, the latest 744 that anybody played in. */
   groups: z.array(QualityOfExperience.extend({ key: z.string() })),
 });
 export type QoeAnswer = z.infer<typeof QoeAnswer>;

@@ -153,6 +153,11 @@ describe('quality of experience', () => {
     ]);
     expect((await qoeOf(video.ownerId, 'app')).groups).toMatchObject([{ key: 'App/2.1', sessions: 2 }]);
     expect((await qoeOf(video.ownerId, 'video')).groups).toMatchObject([{ key: video.id }]);
+    const [hour] = (await qoeOf(video.ownerId, 'hour')).groups;
+    expect(hour).toMatchObject({
+      key: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:00:00\.000Z$/),
+      sessions: 2,
+    });
     expect((await analyticsOf(video)).qoe).toEqual(total);
   });
 

@@ -2,7 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { AnalyticsRange, type QoeAnswer, QoeQuery, type Range, rangeOf } from '../../shared/analytics-api.ts';
 import { AppError } from '../../shared/errors.ts';
-import { SECOND_MS } from '../../shared/limits.ts';
+import { HOUR_SECONDS, SECOND_MS } from '../../shared/limits.ts';
 import { rfc3339 } from '../../shared/rfc3339.ts';
 import { requires } from '../http/auth.ts';
 import { validated } from '../http/body.ts';
@@ -11,6 +11,8 @@ import { qoeOf, qoeSums } from './qoe-sums.ts';
 import { videoAnalytics } from './video-answer.ts';
 
 const MAX_GROUPS = 100;
+/** A month. */
+const MAX_HOURS = 31 * 24;
 
 export function analyticsRoutes(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -44,7 +46,12 @@ async function qoeAnswer(c: Context<AppEnv>, { groupBy }: QoeQuery, range: Range
     to: rfc3339(range.toSeconds),
     ...(groupBy && { groupBy }),
     total: qoeOf(total),
-    groups: groups.slice(0, MAX_GROUPS).map((sums) => ({ key: sums.key, ...qoeOf(sums) })),
+    groups:
+      groupBy === 'hour'
+        ? groups
+            .slice(-MAX_HOURS)
+            .map((sums) => ({ ...qoeOf(sums), key: rfc3339(Number(sums.key) * HOUR_SECONDS) }))
+        : groups.slice(0, MAX_GROUPS).map((sums) => ({ ...qoeOf(sums), key: sums.key })),
   };
 }
 
