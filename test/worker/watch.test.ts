@@ -39,10 +39,10 @@ async function answered(response: Response): Promise<WatchAnswer> {
 }
 
 /** Delivers messages as the queue would. @returns those that were acknowledged and sent back */
-async function deliver(bodies: unknown[], watched: Env = env as never) {
+async function deliver(bodies: unknown[], watched: Env = env as never, attempts = 1) {
   const counts = { acked: 0, retried: 0 };
   const messages = bodies.map((body, index) => ({
-    ...{ id: `m${index}`, timestamp: new Date(), attempts: 1, body },
+    ...{ id: `m${index}`, timestamp: new Date(), attempts, body },
     ack: () => counts.acked++,
     retry: () => counts.retried++,
   }));
@@ -62,6 +62,13 @@ async function begun(video: PublishedVideo): Promise<{ sessionId: string; token:
 async function dayOf(video: PublishedVideo) {
   const row = await env.DB.prepare('SELECT * FROM watch_days WHERE video_id = ?').bind(video.id).first();
   return row as Record<string, number> & { reached: never; played: never };
+}
+
+/** What /metrics says was refused, cut down or given up. */
+async function dropped(ownerId: string): Promise<Record<string, number>> {
+  const response = await SELF.fetch(`${ORIGIN}/metrics`, { headers: await bearer(ownerId, 'admin') });
+  const rows = (await response.text()).matchAll(/^reelay_watch_dropped_total\{reason="(\w+)"\} (\d+)$/gm);
+  return Object.fromEntries([...rows].map(([, reason, count]) => [reason!, Number(count)]));
 }
 
 describe('POST /v1/watch', () => {
@@ -142,10 +149,15 @@ describe('POST /v1/watch', () => {
       { ...progress(9), seq: 1e15 },
       null,
     ];
+    const before = await dropped(video.ownerId);
     expect(await answered(await beacon({ sessionId, token, events }))).toEqual({
       ...{ accepted: 3, clipped: 2, refused: 8 },
       reasons: { negative: 2, future: 1, late: 1, enormous: 1, malformed: 3 },
     });
+    const after = await dropped(video.ownerId);
+    const counted = { negative: 2, future: 1, late: 1, enormous: 1, malformed: 3, clipped: 2 };
+    for (const [reason, count] of Object.entries(counted))
+      expect((after[reason] ?? 0) - (before[reason] ?? 0), reason).toBe(count);
   });
 });
 
@@ -224,6 +236,20 @@ describe('the consumer', () => {
     ];
     expect(await deliver(bodies)).toEqual({ acked: 4, retried: 0 });
     expect(await dayOf(video)).toMatchObject({ events: 1, views: 1 });
+  });
+
+  it('gives back what it cannot write, and counts what the queue then gives up', async () => {
+    const video = await publishVideo();
+    const { sessionId } = await begun(video);
+    const broken = { ...env, DB: { prepare: () => env.DB.prepare('SELECT no_such_column') } } as never;
+    const counted = async () => (await dropped(video.ownerId)).undelivered ?? 0;
+    const before = await counted();
+    const bodies = [eventsOf(sessionId, [progress(0), progress(1)])];
+    expect(await deliver(bodies, broken, 10)).toEqual({ acked: 0, retried: 1 });
+    expect(await counted()).toBe(before);
+    expect(await deliver(bodies, broken, 11)).toEqual({ acked: 0, retried: 1 });
+    expect(await counted()).toBe(before + 2);
+    expect(await deliver(bodies, env as never, 10)).toEqual({ acked: 1, retried: 0 });
   });
 
   it('keeps sums whole where two consumers hold the same session', async () => {

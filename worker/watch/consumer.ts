@@ -18,6 +18,9 @@ export type Heard = {
   records: CmcdRecord[];
 };
 
+/** As wrangler.toml has it for this queue. */
+const MAX_RETRIES = 10;
+
 /** Another consumer may have written the same session meanwhile. */
 const ATTEMPTS = 4;
 
@@ -40,9 +43,21 @@ export async function consumeWatch(
   }
   if (unreadable > 0) log.warn('watch.unreadable', { messages: unreadable });
   if (await written(env, log, read, { unreadable })) return;
+  let uncounted = { unreadable };
   for (const one of read) {
-    if (!(await written(env, log, [one], {}))) one.message.retry({ delaySeconds: 30 });
+    if (await written(env, log, [one], uncounted)) uncounted = { unreadable: 0 };
+    else giveBack(one, log);
   }
+}
+
+function giveBack({ message, body }: Read, log: Log): void {
+  if (message.attempts > MAX_RETRIES) {
+    // The queue keeps it in reelay-watch-dead, where nobody counts.
+    const count = body.kind === 'cmcd' ? body.records.length : body.events.length;
+    meter.count('reelay_watch_dropped_total', { reason: 'undelivered' }, count);
+    log.error('watch.undelivered', { kind: body.kind, count });
+  }
+  message.retry({ delaySeconds: 30 });
 }
 
 /** Acknowledges what it has written. */

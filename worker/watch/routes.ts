@@ -9,6 +9,7 @@ import { judgeEvents, WATCH_BODY_LIMIT_BYTES, WatchRequest } from '../../shared/
 import { requires } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
+import { meter } from '../http/meter.ts';
 import { ownsSession } from './store.ts';
 
 export const WATCH_PATH = '/v1/watch';
@@ -34,6 +35,9 @@ async function takeEvents(c: Context<AppEnv>): Promise<Response> {
   if (caller) await requireOwn(c, sessionId);
   else await requireToken(c, sessionId, token);
   const { taken, answer } = judgeEvents(events, Date.now());
+  const { clipped, reasons } = answer;
+  for (const [reason, count] of Object.entries({ ...reasons, ...(clipped > 0 && { clipped }) }))
+    meter.count('reelay_watch_dropped_total', { reason }, count);
   if (taken.length > 0) {
     const message: WatchMessage = {
       ...{ kind: 'events', sessionId, events: taken },
