@@ -24,11 +24,7 @@ const CONTROLS = `
   <media-captions-menu class="player-menu" hidden anchor="auto"></media-captions-menu>
   <media-audio-track-menu class="player-menu" hidden anchor="auto"></media-audio-track-menu>
   <media-control-bar class="player-scrub">
-    <media-time-range>
-      <media-preview-thumbnail slot="preview"></media-preview-thumbnail>
-      <media-preview-chapter-display slot="preview"></media-preview-chapter-display>
-      <media-preview-time-display slot="preview"></media-preview-time-display>
-    </media-time-range>
+    <media-time-range></media-time-range>
   </media-control-bar>
   <media-control-bar class="player-bar">
     <media-play-button></media-play-button>

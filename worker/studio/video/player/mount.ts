@@ -84,11 +84,11 @@ export function mountPlayer(
         side.show(await tokens.renew());
         return;
       }
-      const at = { seconds: video.currentTime, isPlaying: !video.paused && !video.ended };
-      const isUntouched = at.seconds === 0 && !at.isPlaying;
-      const release = isUntouched ? () => {} : holdPicture(video);
+      const at = { seconds: video.ended ? 0 : video.currentTime, isPlaying: !video.paused && !video.ended };
+      const isAtStart = at.seconds === 0 && !at.isPlaying;
+      const release = isAtStart ? () => {} : holdPicture(video);
       await end(playing);
-      playing = begin(next, isUntouched ? undefined : at.seconds);
+      playing = begin(next, isAtStart ? undefined : at.seconds);
       video.addEventListener('canplay', release, { once: true });
       if (at.isPlaying) video.play().catch(release);
     },
