@@ -7,10 +7,12 @@ import { benchEncode } from './encode.ts';
 import { benchFirstFrame } from './first-frame.ts';
 import { benchFuzz } from './fuzz.ts';
 import { benchImage } from './image.ts';
+import { benchIo } from './io.ts';
 import { benchLongPlay } from './long-play.ts';
 import { benchMemory } from './memory.ts';
 import { benchRanges } from './ranges.ts';
 import { benchRecommend } from './recommend.ts';
+import { benchRooms } from './rooms.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
 import { benchSteady } from './steady.ts';
@@ -24,10 +26,12 @@ const BENCHES: Record<string, () => Promise<void>> = {
   'first-frame': benchFirstFrame,
   fuzz: benchFuzz,
   image: benchImage,
+  io: benchIo,
   'long-play': benchLongPlay,
   memory: benchMemory,
   ranges: benchRanges,
   recommend: benchRecommend,
+  rooms: benchRooms,
   scale: benchScale,
   start: benchStart,
   watch: benchWatch,

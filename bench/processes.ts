@@ -28,6 +28,12 @@ export async function peakResidentBytes(pid: number): Promise<number> {
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
 }
 
+/** Resident size now, bytes; 0 of a process that has ended. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+}
+
 async function infoOf(entry: string): Promise<ProcessInfo | undefined> {
   try {
     const stat = await readFile(`/proc/${entry}/stat`, 'utf8');
