@@ -42,16 +42,19 @@ export async function chosenRecallsOf(
 ): Promise<Recalls & { served: number; choice: Choice }> {
   const { train, items } = history;
   const usual = settingsFor(train, items, factorsFor(items));
-  const interactions = {
-    viewers: train,
-    viewerCount: train.offsets.length - 1,
-    itemIds: Array.from({ length: items }, (_, item) => String(item)),
-  };
-  const choice = await chooseRanking(interactions, usual, { iterations: ITERATIONS, threads });
+  const choice = await chooseRanking(asInteractions(train, items), usual, {
+    iterations: ITERATIONS,
+    threads,
+  });
   const told = await recallsOf(history, { ...usual, lambda: choice.lambda }, threads);
   if (choice.ranking === 'factors') return { ...told, served: told.als, choice };
   const near = neighboursOf(train, items, RANKING_NEIGHBOURS);
   return { ...told, served: meanOf(recalls(history, LIMIT, rankByNeighbours(near, train, LIMIT))), choice };
+}
+
+export function asInteractions(viewers: SparseRows, items: number) {
+  const itemIds = Array.from({ length: items }, (_, item) => String(item));
+  return { viewers, viewerCount: viewers.offsets.length - 1, itemIds };
 }
 
 export function settingsFor(train: SparseRows, items: number, factors: number): AlsSettings {
