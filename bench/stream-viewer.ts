@@ -35,6 +35,7 @@ export async function openViewer(url: URL): Promise<StreamViewer> {
   let lookedMs: number | undefined;
   let isStalled = false;
   let hasEnded = false;
+  let isStopped = false;
   const frame = ({ track, isInit, seconds, offsetBytes, payload, sizeBytes }: StreamFrame) => {
     report.frames += 1;
     report.bytes += payload.byteLength;
@@ -61,7 +62,7 @@ export async function openViewer(url: URL): Promise<StreamViewer> {
   };
   socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => reader.receive(data);
   socket.onclose = ({ code }) => {
-    if (code !== 1000) report.failure ??= `closed with ${code}`;
+    if (!isStopped) report.failure ??= `closed with ${code}`;
   };
   await new Promise<void>((resolve, reject) => {
     socket.onopen = () => resolve();
@@ -71,6 +72,7 @@ export async function openViewer(url: URL): Promise<StreamViewer> {
   const timer = setInterval(look, LOOK_MS);
   return {
     stop: () => {
+      isStopped = true;
       clearInterval(timer);
       socket.close(1000);
       if (lookedMs === undefined) report.failure ??= 'never played';

@@ -222,6 +222,16 @@ describe('limits', () => {
     for (const { sent, seen } of attachments) expect(seen).toBeLessThanOrEqual(sent);
   });
 
+  test('a busy room does not put off looking after the silent', async () => {
+    const { id, host, guest } = await pair();
+    const alarm = () => runInDurableObject(roomObject(id), (_, state) => state.storage.getAlarm());
+    const before = await alarm();
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(before! - 29_900));
+    host.say({ type: 'play' });
+    await guest.hears('state');
+    expect(await alarm()).toBe(before);
+  });
+
   test('heartbeats keep a connection, silence ends it', async () => {
     const { id, host, guest } = await pair();
     const longAgo = { heardMs: Date.now() - 60_000 };

@@ -245,7 +245,10 @@ export class WatchRoom extends DurableObject<Env> {
 
   async #schedule(): Promise<void> {
     if (!this.#room) return;
-    await this.ctx.storage.setAlarm(nextVisitMs(this.#room, this.#present().length > 0, Date.now()));
+    const nextMs = nextVisitMs(this.#room, this.#present().length > 0, Date.now());
+    // Never later than before: a busy room would else put off looking after those who went silent.
+    const setMs = await this.ctx.storage.getAlarm();
+    if (setMs === null || nextMs < setMs) await this.ctx.storage.setAlarm(nextMs);
   }
 
   #heardMs(socket: WebSocket): number {

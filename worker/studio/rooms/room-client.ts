@@ -116,8 +116,7 @@ export class RoomClient {
     socket.onclose = ({ code }) => {
       this.#clearTimers();
       if (this.#isStopped) return;
-      if (FINAL_CODES.has(code))
-        this.#show({ status: 'ended', sentence: this.#sight.sentence ?? endOf(code) });
+      if (FINAL_CODES.has(code)) this.#show({ status: 'ended', sentence: endOf(code) });
       else this.#retry();
     };
   }
@@ -171,7 +170,13 @@ export class RoomClient {
     this.#clearTimers();
     sync();
     for (let each = 1; each < FIRST_SYNCS; each++) this.#timers.push(setTimeout(sync, each * FIRST_SYNC_MS));
-    this.#timers.push(setInterval(sync, SYNC_MS));
+    const resync = () => {
+      sync();
+      // What was lost on the way is told again.
+      const { state } = this.#sight;
+      if (state) this.say({ type: 'resync', revision: state.revision });
+    };
+    this.#timers.push(setInterval(resync, SYNC_MS));
     const beat = () => {
       if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(HEARTBEAT);
     };

@@ -56,8 +56,8 @@ export function playStream({ video, tokens, news, atSeconds = 0 }: EngineStart):
     opened.onclose = ({ code }) => {
       if (isGone || opened !== socket) return;
       retries += 1;
-      // 4400 to 4499 but for a token that ran out: asked again the answer would be the same.
-      const isFinal = code >= 4400 && code !== 4401 && code !== 4408 && code !== 4429;
+      // But for a token that ran out and what passes by itself, asked again the answer would be the same.
+      const isFinal = code >= 4400 && code < 4500 && ![4401, 4408, 4429].includes(code);
       if (isFinal || retries > MAX_RETRIES) return fail('The stream broke off. Load the page again.');
       void tokens.renew().catch(() => undefined);
       setTimeout(() => !isGone && connect(video.currentTime), RETRY_MS);
