@@ -2,8 +2,8 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Stats } from '../../shared/metrics-api.ts';
 import type { Api } from '../support/api.ts';
-import { openPage } from '../support/browser.ts';
 import { sampleValue } from '../support/prometheus.ts';
+import { graveViolations, openStudio } from '../support/studio-page.ts';
 
 // The page of metrics beside what the API tells, and what a person without the right gets instead.
 
@@ -16,8 +16,7 @@ export function metricsCases(stage: () => MetricsStage): void {
 
     beforeAll(async () => {
       const { api, browser } = stage();
-      page = await openPage(browser);
-      await page.addInitScript((token) => localStorage.setItem('reelay.token', token), api.token);
+      page = await openStudio(browser, api, 'sign-in');
     });
 
     afterAll(async () => {
@@ -43,6 +42,7 @@ export function metricsCases(stage: () => MetricsStage): void {
       expect(await routes.locator('tbody tr').count()).toBeGreaterThan(0);
       const codes = page.getByRole('region', { name: 'Refusals and failures by code' });
       expect(await codes.textContent()).toContain('not_found');
+      expect(await graveViolations(page)).toEqual([]);
       const text = await (await api.request('/metrics')).text();
       expect(sampleValue(text, 'reelay_http_errors_total', { code: 'not_found' })).toBeGreaterThan(0);
     });

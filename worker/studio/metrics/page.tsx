@@ -10,6 +10,7 @@ import { busiestRoutes, type RouteRow, type Sample, type Share, sumsBy } from '.
 import { type Moment, ratesOf, useMetrics } from './use-metrics.ts';
 import './metrics.css';
 
+const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 const MOST_ROUTES = 10;
 const MOST_CODES = 8;
 
@@ -57,7 +58,7 @@ export function Page() {
 /** Since the page was opened. */
 function Meanwhile({ moments }: { moments: Moment[] }) {
   const later = moments.slice(1);
-  const labels = later.map(({ atMs }) => new Date(atMs).toLocaleTimeString());
+  const labels = later.map(({ atMs }) => CLOCK.format(atMs));
   const now = (count: (moment: Moment) => number) => later.map(count);
   return (
     <div className="metrics-charts">
@@ -67,7 +68,7 @@ function Meanwhile({ moments }: { moments: Moment[] }) {
           labels={labels}
           series={[{ name: 'Sent', values: ratesOf(moments, ({ bytesSent }) => 8 * bytesSent) }]}
           format={bitrateText}
-          max={1000}
+          max={100_000}
         />
       </ChartCard>
       <ChartCard title="Requests">
