@@ -93,10 +93,18 @@ export function knockAtStream(token: string, headers: Record<string, string> = {
   }) as unknown as Promise<Response>;
 }
 
+const sockets: WebSocket[] = [];
+
+/** An isolate has places for so many; for `afterEach`. */
+export function closeViewers(): void {
+  for (const socket of sockets.splice(0)) if (socket.readyState === WebSocket.OPEN) socket.close(1000);
+}
+
 export async function view(token: string): Promise<Viewer> {
   const response = await knockAtStream(token);
   expect(response.status).toBe(101);
   const socket = (response as unknown as { webSocket: WebSocket }).webSocket;
+  sockets.push(socket);
   socket.binaryType = 'arraybuffer';
   const viewer: Viewer = {
     ...{ socket, frames: [], messages: [], texts: [], closes: [] },

@@ -1,17 +1,18 @@
 // Seeded viewers that grant, read, pause, seek and switch as they like. Whatever they do: no more comes than was
 // granted, and of every position all that is stored, in order.
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { initName, segmentName } from '../../shared/object-keys.ts';
 import { fragmentsOf } from '../../shared/stream-fragments.ts';
 import type { StreamFrame } from '../../shared/stream-frame.ts';
 import { randomOf } from '../support/random.ts';
 import { playToken } from './playback-fixtures.ts';
-import { type Film, publishFilm, readToEnd, type Viewer, view } from './stream-film.ts';
+import { closeViewers, type Film, publishFilm, readToEnd, type Viewer, view } from './stream-film.ts';
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 const STEPS = 40;
 
 const film = await publishFilm();
+afterEach(closeViewers);
 
 /** The platform hands messages over in order: after the pong everything before the ping has come. */
 async function settled(viewer: Viewer): Promise<void> {
@@ -123,7 +124,6 @@ describe('flow control', () => {
       }
     }
     expect(viewer.closes).toEqual([]);
-    viewer.socket.close(1000);
   });
 
   test('a viewer who grants without reading is stopped at the window', async () => {

@@ -1,10 +1,11 @@
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { STREAM_WINDOW_BYTES } from '../../shared/stream-api.ts';
 import { noteRevoked } from '../../worker/playback/revocations.ts';
 import { codeOf } from './api-client.ts';
 import { playToken, publishVideo } from './playback-fixtures.ts';
 import {
   bytesOfTrack,
+  closeViewers,
   FILM_SECONDS,
   knockAtStream,
   publishFilm,
@@ -15,6 +16,7 @@ import {
 } from './stream-film.ts';
 
 const film = await publishFilm();
+afterEach(closeViewers);
 const viewing = async (claims: Parameters<typeof playToken>[1] = {}) => view(await playToken(film, claims));
 
 function closed(viewer: Viewer, code: number, reason?: string): Promise<void> {
@@ -241,6 +243,35 @@ describe('what is refused', () => {
     expect(await codeOf(await knockAtStream(token))).toBe('too_many_connections');
     viewers[0]!.socket.close(1000);
     await vi.waitFor(() => view(token));
-    for (const viewer of viewers.slice(1)) viewer.socket.close(1000);
+  });
+
+  test('more than 24 streams in one isolate, all of which play, until one has ended', async () => {
+    // Those of the tests before are still leaving.
+    await vi.waitFor(async () => {
+      closeViewers();
+      for (let count = 0; count < 24; count++) await viewing();
+    });
+    const tooMany = await knockAtStream(await playToken(film));
+    expect(await codeOf(tooMany)).toBe('too_many_connections');
+    const token = await playToken(film);
+    closeViewers();
+    await vi.waitFor(() => view(token));
+  });
+
+  test('nothing of 20 viewers at once: each gets the whole film', async () => {
+    const viewers = await vi.waitFor(async () => {
+      closeViewers();
+      return await Promise.all(Array.from({ length: 20 }, () => viewing()));
+    });
+    for (const [index, viewer] of viewers.entries()) {
+      viewer.say({ type: 'start', video: index % 2 === 0 ? '240p' : '480p' });
+    }
+    await Promise.all(viewers.map((viewer) => readToEnd(viewer, 1)));
+    for (const [index, viewer] of viewers.entries()) {
+      equal(
+        bytesOfTrack(viewer, 'video'),
+        storedTrack(film, index % 2 === 0 ? 'stream_240p' : 'stream_480p'),
+      );
+    }
   });
 });
