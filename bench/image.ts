@@ -21,7 +21,7 @@ const CLIP = { seconds: 10, size: '640x360' };
 const MARK = '/tmp/before-the-job';
 /** What buildah itself puts into a container it runs is not the transcoder's. */
 const WRITTEN_SINCE = `find / -xdev -type f -newer ${MARK} -not -path '/scratch/*' -not -path '/tmp/*' \\
-  -not -path '/proc/*' -not -path '/sys/*' -not -path '/run/*' -not -path '/etc/hosts' -not -path '/etc/resolv.conf' 2>/dev/null; true`;
+  -not -path '/proc/*' -not -path '/sys/*' -not -path '/run/*' -not -path '/etc/hostname' -not -path '/etc/hosts' -not -path '/etc/resolv.conf' 2>/dev/null; true`;
 
 export async function benchImage(): Promise<void> {
   if (!['buildah', 'debootstrap'].every(isOnPath) || process.getuid?.() !== 0) {
