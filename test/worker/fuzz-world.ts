@@ -157,7 +157,7 @@ async function ledgerJob(videoId: string, ownerId: string, state: 'queued' | 'fa
   const id = crypto.randomUUID();
   const source = await env.MEDIA.put(`sources/${videoId}/file`, 'a film');
   await env.DB.prepare('UPDATE videos SET source_key = ?, source_etag = ?, source_bytes = ? WHERE id = ?')
-    .bind(source.key, source.etag, source.size, videoId)
+    .bind(source!.key, source!.etag, source!.size, videoId)
     .run();
   await env.DB.prepare(
     `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, output_prefix)

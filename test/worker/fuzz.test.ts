@@ -16,12 +16,14 @@ const REQUESTS = Number((env as unknown as { FUZZ_REQUESTS: string }).FUZZ_REQUE
 const SEED = Number((env as unknown as { FUZZ_SEED: string }).FUZZ_SEED);
 const BATCH = 250;
 const AT_ONCE = 16;
+/** How often a long run tells how far it is. */
+const PROGRESS_REQUESTS = 5000;
 const TOP_UP_BATCHES = 2;
 /** For whoever reads them. */
 const TOLD = 40;
 
-/** The studio is not built for tests of the Worker. */
-const ASSETS = { fetch: async () => new Response('<!doctype html>') };
+/** The studio is not built for tests of the Worker; and what is counted would be told seconds after each answer. */
+const CHANGED = { ASSETS: { fetch: async () => new Response('<!doctype html>') }, METRICS: undefined };
 
 type Sent = Answered & { request: FuzzRequest; sentBytes: number | undefined; tusId: string | null };
 
@@ -40,6 +42,8 @@ it(`answers ${REQUESTS} requests made from the document as the document says`, {
   for (let from = 0; from < REQUESTS; from += BATCH) {
     const batch = fc.sample(requests, { numRuns: Math.min(BATCH, REQUESTS - from), seed: SEED + from });
     if (from % (BATCH * TOP_UP_BATCHES) === 0) await world.topUp();
+    if (from > 0 && from % PROGRESS_REQUESTS === 0)
+      console.log(`${from} requests: ${JSON.stringify(counts)}`);
     for (let at = 0; at < batch.length; at += AT_ONCE) {
       const answers = await Promise.all(batch.slice(at, at + AT_ONCE).map((request) => send(world, request)));
       for (const answered of answers) {
@@ -54,8 +58,8 @@ it(`answers ${REQUESTS} requests made from the document as the document says`, {
           const { method, template } = answered.request;
           const line = `${method} ${template}: ${kind}: ${what}`;
           const known = line.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '…');
-          if (!findings.has(known)) findings.set(known, 0);
-          findings.set(known, findings.get(known)! + 1);
+          if (REQUESTS > 5000 && !findings.has(known)) console.log(line);
+          findings.set(known, (findings.get(known) ?? 0) + 1);
         }
       }
     }
@@ -88,12 +92,39 @@ function learn(world: FuzzWorld, { request, text, sentBytes, tusId }: Sent): voi
   }
 }
 
-/** Undefined for a request that no client can make. */
+/** So long no answer may take, however busy the machine is. */
+const PATIENCE_MS = 60_000;
+
+/** What never comes must not keep the others from being sent: it is told as a failure of ours. */
 async function send(world: FuzzWorld, request: FuzzRequest): Promise<Sent | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<Sent>((resolve) => {
+    const { method, template: pathname } = request;
+    const answered = {
+      method,
+      pathname,
+      status: 504,
+      contentType: '',
+      text: `no answer: ${JSON.stringify(request)}`,
+    };
+    timer = setTimeout(
+      () => resolve({ ...answered, request, sentBytes: undefined, tusId: null }),
+      PATIENCE_MS,
+    );
+  });
+  try {
+    return await Promise.race([answerTo(world, request), tooLate]);
+  } finally {
+    clearTimeout(timer ?? null);
+  }
+}
+
+/** Undefined for a request that no client can make. */
+async function answerTo(world: FuzzWorld, request: FuzzRequest): Promise<Sent | undefined> {
   const made = requestFor(world, request);
   if (!made) return undefined;
   const context = createExecutionContext();
-  const response = await worker.fetch(made as never, { ...env, ASSETS } as never, context);
+  const response = await worker.fetch(made as never, { ...env, ...CHANGED } as never, context);
   const text = await bodyOf(response as unknown as Response);
   await waitOnExecutionContext(context);
   return {
@@ -145,9 +176,8 @@ function bytesOf(
 ): Uint8Array<ArrayBuffer> | undefined {
   if (body === null) return undefined;
   if ('text' in body) {
-    return new TextEncoder().encode(
-      body.text.replace(OWN_SESSION, world.idOf('/v1/sessions', 'id', { nth: 0 })),
-    );
+    const text = body.text.replace(OWN_SESSION, world.idOf('/v1/sessions', 'id', { nth: 0 }));
+    return new Uint8Array(new TextEncoder().encode(text));
   }
   const fitting = Math.min(world.bytesOf(uploadId ?? '') ?? 20, 1000);
   const bytes = new Uint8Array('bytes' in body ? body.bytes : fitting);
