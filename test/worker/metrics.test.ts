@@ -1,11 +1,12 @@
 // What /metrics and /v1/stats tell of what has just happened, and to whom.
 import { createScheduledController, env, evictDurableObject, SELF } from 'cloudflare:test';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { createLog } from '../../shared/log.ts';
 import { seriesKey } from '../../shared/metrics.ts';
 import { Stats } from '../../shared/metrics-api.ts';
 import { STATE_METRICS, WORKER_METRICS } from '../../shared/metrics-worker.ts';
 import type { Env } from '../../worker/env.ts';
-import { metricsStore } from '../../worker/http/meter.ts';
+import { flushMeter, flushSoon, type MetricsBatch, meter, metricsStore } from '../../worker/http/meter.ts';
 import { reapLapsed } from '../../worker/jobs/reap.ts';
 import { STATE_QUERIES, stateSeries } from '../../worker/ops/state-metrics.ts';
 import { breachesOf, sampleValue } from '../support/prometheus.ts';
@@ -192,6 +193,59 @@ describe('what is counted', () => {
     const text = await scrape();
     expect(sampleValue(text, 'reelay_quota_returned_bytes_total')! - before).toBe(1000);
     expect(sampleValue(text, 'reelay_cron_runs_total', { outcome: 'ok' })).toBeGreaterThan(0);
+  });
+});
+
+describe('an isolate', () => {
+  const key = seriesKey('reelay_commits_total', ['isolate']);
+  const told = async () => {
+    const { series } = await metricsStore(env as Env).read();
+    return (series as [string, number[]][]).find(([name]) => name === key)?.[1][0] ?? 0;
+  };
+  const commit = () => meter.count('reelay_commits_total', { kind: 'isolate' });
+  const log = createLog();
+
+  it('tells by itself what it has counted, once for all requests of some seconds', async () => {
+    const before = await told();
+    const work: Promise<unknown>[] = [];
+    const nowMs = Date.now() + 6000; // after whatever the last request has begun
+    for (let request = 0; request < 3; request++) {
+      commit();
+      flushSoon(
+        env as Env,
+        log,
+        nowMs + request,
+        (one) => void work.push(one),
+        async () => {},
+      );
+    }
+    expect(work).toHaveLength(1);
+    expect(await told()).toBe(before);
+    await Promise.all(work);
+    expect((await told()) - before).toBe(3);
+  });
+
+  it.each([
+    ['did not get it', false],
+    ['got it and could not say so', true],
+  ])('counts once what it tells again, since the store %s', async (_case, isReceived) => {
+    const before = await told();
+    const silent = {
+      idFromName: () => '',
+      get: () => ({
+        add: async (batch: MetricsBatch) => {
+          if (isReceived) await metricsStore(env as Env).add(batch);
+          throw new Error('no answer');
+        },
+      }),
+    };
+    vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    commit();
+    await flushMeter({ ...env, METRICS: silent } as unknown as Env, log);
+    commit();
+    await flushMeter(env as Env, log);
+    vi.restoreAllMocks();
+    expect((await told()) - before).toBe(2);
   });
 });
 

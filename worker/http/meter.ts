@@ -54,10 +54,11 @@ export function flushSoon(
   log: Log,
   nowMs: number,
   waitUntil: (work: Promise<unknown>) => void,
+  wait: (ms: number) => Promise<void> = (ms) => scheduler.wait(ms),
 ): void {
   if (nowMs < nextTimerMs || !env.METRICS) return;
   nextTimerMs = nowMs + FLUSH_MS;
-  waitUntil(scheduler.wait(FLUSH_MS).then(() => flushMeter(env, log)));
+  waitUntil(wait(FLUSH_MS).then(() => flushMeter(env, log)));
 }
 
 /** Tells all that was counted. Never rejects: what could not be told is told the next time. */
