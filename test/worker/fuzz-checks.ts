@@ -32,7 +32,8 @@ export class FuzzChecks {
   }
 
   findings(answered: Answered): Finding[] {
-    const { method, pathname, status, contentType, text } = answered;
+    const { method, pathname, status, contentType, text = '' } = answered;
+    const isBodiless = answered.text === undefined;
     const found: Finding[] = [];
     const tell = (kind: Finding['kind'], what: string) => found.push({ kind, what });
     if (status >= 500) tell('5xx', `${status} ${text.slice(0, 300)}`);
@@ -41,7 +42,7 @@ export class FuzzChecks {
     if (!route || !operation) {
       if (method === 'OPTIONS' && status === 204) return found;
       if (status < 400) tell('undocumented status', `${status} where nothing is documented`);
-      else if (method !== 'HEAD') this.#checkProblem(text, status, undefined, tell);
+      else if (!isBodiless) this.#checkProblem(text, status, undefined, tell);
       return found;
     }
     const response = operation.responses[String(status)];
@@ -49,7 +50,7 @@ export class FuzzChecks {
       tell('undocumented status', `${status} ${text.slice(0, 300)}`);
       return found;
     }
-    if (method === 'HEAD') return found;
+    if (isBodiless) return found;
     const [media, { schema = {} } = {}] = Object.entries(response.content ?? {})[0] ?? [];
     if (media === undefined) {
       if (text !== '') tell('schema', `a body where none is documented: ${text.slice(0, 100)}`);
