@@ -4,8 +4,8 @@ import type { Browser, Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VideoAnalytics } from '../../shared/analytics-api.ts';
 import { type Api, type Json, uploadFile } from '../support/api.ts';
-import { openPage } from '../support/browser.ts';
 import { ffmpeg, makeFolder } from '../support/media.ts';
+import { graveViolations, openStudio } from '../support/studio-page.ts';
 
 // The page of one film in two languages: watched while it is made, used as a person uses it, and deleted in the end.
 
@@ -30,9 +30,7 @@ export function videoCases(stage: () => VideoStage): void {
       const film = await makeFilm(await makeFolder('studio-video'));
       const choices = { title: 'Two languages', preset: 'medium', segmentSeconds: 2, ladder: LADDER };
       ({ videoId } = (await uploadFile(api, film, 'single', choices)) as { videoId: string });
-      page = await openPage(browser);
-      await page.addInitScript((token) => localStorage.setItem('reelay.token', token), api.token);
-      await page.goto(`${api.url}/#/videos/${videoId}`);
+      page = await openStudio(browser, api, `videos/${videoId}`);
     });
 
     afterAll(async () => {
@@ -121,6 +119,14 @@ export function videoCases(stage: () => VideoStage): void {
         'Start-up, 95%': told.qoe.startup ? `${told.qoe.startup.p95Ms} ms` : '–',
       });
       expect(told.sessions).toBeGreaterThan(0);
+    });
+
+    it('has no serious trouble for screen readers on any of its tabs', async () => {
+      for (const name of ['Renditions', 'Analytics', 'Subtitles', 'Certificate', 'Settings']) {
+        await page.getByRole('tab', { name }).click();
+        await page.getByRole('tabpanel', { name }).waitFor();
+        expect(await graveViolations(page), name).toEqual([]);
+      }
     });
 
     it('deletes the video once that is confirmed', async () => {

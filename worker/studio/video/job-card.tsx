@@ -1,14 +1,14 @@
 // The latest job of the video: how far it is, why it failed, and what can be done about it.
 import { useState } from 'react';
-import type { ApiError, Job, Video } from '../../../shared/api.ts';
-import { ERRORS } from '../../../shared/errors.ts';
+import type { Job, Video } from '../../../shared/api.ts';
 import { api } from '../api.ts';
+import { ExplainedError } from '../jobs/explained-error.tsx';
 import { pageAt } from '../router.ts';
 import { spanText, whenText } from '../ui/amounts.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
 import { ConfirmDialog } from '../ui/dialog.tsx';
-import { FailureNotice, Notice } from '../ui/notice.tsx';
+import { FailureNotice } from '../ui/notice.tsx';
 import { Progress } from '../ui/progress.tsx';
 import { etaText, STEPS, stageText } from './stage-text.ts';
 import { useAction } from './use-action.ts';
@@ -58,7 +58,10 @@ export function JobCard({ video, job, progress, mayManage, onChange }: Props) {
       </div>
       <div className="card-body">
         {isRunning && progress ? <Running job={job} progress={progress} /> : <Ended job={job} />}
-        {job.error ? <Explained error={job.error} wasPublished={video.renditions.length > 0} /> : null}
+        {job.error ? <ExplainedError error={job.error} /> : null}
+        {job.error && video.renditions.length > 0 ? (
+          <p className="small quiet">What was published before plays on.</p>
+        ) : null}
         {action.failure ? <FailureNotice failure={action.failure} /> : null}
       </div>
       {isCancelling ? (
@@ -117,29 +120,4 @@ function Ended({ job }: { job: Job }) {
       ].join(' · ')}
     </p>
   );
-}
-
-function Explained({ error, wasPublished }: { error: ApiError; wasPublished: boolean }) {
-  const kind = Object.entries(ERRORS).find(([code]) => code === error.code)?.[1];
-  return (
-    <Notice tone={error.code === 'job_cancelled' ? 'warn' : 'bad'} title={kind?.title ?? 'The job failed'}>
-      <p>{error.detail}</p>
-      <p className="quiet">{adviceOn(error.code, kind?.retry)}</p>
-      {wasPublished ? <p className="quiet">What was published before plays on.</p> : null}
-      <code className="quiet">{error.code}</code>
-    </Notice>
-  );
-}
-
-function adviceOn(code: string, retry: 'never' | 'later' | undefined): string {
-  if (code === 'job_cancelled') return 'Somebody cancelled it. It can be started again.';
-  if (code.startsWith('media_')) {
-    return 'The trouble is in the file: the same file will fail again. Export it anew and upload that.';
-  }
-  if (code.startsWith('import_')) {
-    return 'The file could not be fetched from where it is. See that the address works for anybody, then try again.';
-  }
-  return retry === 'later'
-    ? 'The trouble was on our side and may have passed: try again.'
-    : 'Trying the same again will most likely end the same way.';
 }

@@ -8,8 +8,8 @@ import { FailureNotice, Notice } from '../ui/notice.tsx';
 import { useAction } from './use-action.ts';
 
 const VISIBILITIES = [
-  ['private', 'Private: who asks for a playback session'],
-  ['public', 'Public: everybody, at an address that lasts'],
+  ['private', 'Private'],
+  ['public', 'Public'],
 ] as const;
 
 export function SettingsPanel({ video, onSaved }: { video: Video; onSaved(video: Video): void }) {
@@ -45,7 +45,7 @@ export function SettingsPanel({ video, onSaved }: { video: Video; onSaved(video:
       <div className="columns">
         <SelectField
           label="Visibility"
-          hint={video.protection === 'none' ? undefined : 'A protected video stays private.'}
+          hint={visibilityHint(video.protection, visibility)}
           disabled={video.protection !== 'none'}
           options={VISIBILITIES}
           value={visibility}
@@ -79,6 +79,13 @@ export function SettingsPanel({ video, onSaved }: { video: Video; onSaved(video:
       </div>
     </form>
   );
+}
+
+function visibilityHint(protection: Video['protection'], visibility: Video['visibility']): string {
+  if (protection !== 'none') return 'A protected video stays private.';
+  return visibility === 'public'
+    ? 'Everybody may watch, at an address that lasts.'
+    : 'Who is given a link or a playback session may watch.';
 }
 
 function listed(text: string): string[] {

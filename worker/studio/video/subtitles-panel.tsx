@@ -37,17 +37,17 @@ export function SubtitlesPanel({ video, onChange }: Props) {
             { head: 'Label', cell: ({ label }) => <strong>{label}</strong> },
             { head: 'Language', cell: ({ language }) => language },
             { head: 'Kind', cell: (track) => <Flags track={track} /> },
-            { head: 'From', cell: ({ origin }) => (origin === 'file' ? 'the file' : 'uploaded') },
             {
-              head: 'Remove',
-              isHeadSpoken: true,
+              head: 'From',
               isEnd: true,
               cell: (track) =>
-                track.origin === 'upload' ? (
+                track.origin === 'file' ? (
+                  'the file'
+                ) : (
                   <Button size="small" tone="danger" onClick={() => setDoomed(track)}>
                     Remove
                   </Button>
-                ) : null,
+                ),
             },
           ]}
         />

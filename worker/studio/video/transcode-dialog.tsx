@@ -32,6 +32,7 @@ export function TranscodeDialog({
   const [protection, setProtection] = useState('');
   const [preset, setPreset] = useState('');
   const [segmentSeconds, setSegmentSeconds] = useState('');
+  const [isSoundAlone, setIsSoundAlone] = useState(false);
   const [hasLadder, setHasLadder] = useState(false);
   const [rows, setRows] = useState(() => rowsFor(video));
   const action = useAction();
@@ -48,6 +49,7 @@ export function TranscodeDialog({
       ...(preset ? { preset: EncoderPreset.parse(preset) } : {}),
       ...(segmentSeconds ? { segmentSeconds: Number(segmentSeconds) } : {}),
       ...(hasLadder ? { ladder } : {}),
+      ...(isSoundAlone ? { audioOnly: true } : {}),
     };
     const path = `/v1/videos/${encodeURIComponent(video.id)}/transcode`;
     const isDone = await action.run(async () => {
@@ -90,6 +92,13 @@ export function TranscodeDialog({
           value={segmentSeconds}
           onChange={(event) => setSegmentSeconds(event.target.value)}
         />
+        {video.job?.error?.code === 'media_no_video_stream' ? (
+          <CheckField
+            label="Publish it as sound alone"
+            checked={isSoundAlone}
+            onChange={(event) => setIsSoundAlone(event.target.checked)}
+          />
+        ) : null}
         <CheckField
           label="Choose the qualities myself"
           checked={hasLadder}
