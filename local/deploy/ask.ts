@@ -28,6 +28,8 @@ async function askOne(question: string, { isHidden }: { isHidden: boolean }): Pr
     output: isHidden ? nowhere : process.stdout,
     terminal: true,
   });
+  // In raw mode the terminal does not end us by itself.
+  lines.once('SIGINT', () => process.exit(130));
   try {
     return (await lines.question('')).trim();
   } finally {

@@ -33,6 +33,8 @@ const LifecycleFile = z.object({
 export async function ensureLifecycle(wrangler: Wrangler, bucket: string): Promise<void> {
   const args = ['r2', 'bucket', 'lifecycle', 'list', bucket];
   const answer = await wrangler.read(args);
+  // A dry run has not made the bucket that it would make.
+  if (answer && answer.code !== 0 && !wrangler.isDryRun) throw failureOf(args, answer);
   const isEnded = labelledRows(answer?.stdout ?? '').some(
     ({ action = '', enabled, prefix }) =>
       /Abort incomplete multipart uploads/.test(action) && enabled === 'Yes' && prefix === '(all prefixes)',

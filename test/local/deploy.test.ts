@@ -10,6 +10,9 @@ beforeEach(() => {
   return () => vi.unstubAllEnvs();
 });
 
+/** What transcoders and tokens need is known here too. */
+const GENERATED = ['JWT_SECRET', 'KEYS_KEK', 'METRICS_TOKEN', 'SIGNING_KEYS', 'TRANSCODER_SECRET'];
+
 /** Secrets are made at random: of two accounts, names alone can be the same. */
 function shapeOf({ worker, ...rest }: ReturnType<typeof emptyAccount>) {
   const { secrets = {}, config } = worker ?? {};
@@ -144,28 +147,30 @@ describe('a further deployment', () => {
   });
 });
 
-describe('a deployment that dies', () => {
-  test('at any call, before or after its effect, is finished by the next one', async () => {
+describe('a deployment that fails', () => {
+  test('at any call, before or after its effect or by a refusal, is finished by the next one', async () => {
     await using whole = await newDeployment();
     await whole.run(['--yes', '--containers']);
     const shape = shapeOf(whole.account);
     expect(whole.calls.length).toBeGreaterThan(20);
     for (let atCall = 1; atCall <= whole.calls.length; atCall++) {
-      for (const isDone of [false, true]) {
+      for (const how of ['before', 'after', 'refused'] as const) {
         await using deployment = await newDeployment();
-        await expect(
-          deployment.run(['--yes', '--containers'], { atCall, isDone }),
-          `call ${atCall}`,
-        ).rejects.toThrow('the power is gone');
+        const place = `${how}, call ${atCall}: ${whole.calls[atCall - 1]?.command}`;
+        const failed = deployment.run(['--yes', '--containers'], { atCall, how });
+        await expect(failed, place).rejects.toThrow(
+          how === 'refused' ? /npm run deploy again|npx wrangler login/ : 'the power is gone',
+        );
         await deployment.run(['--yes', '--containers']);
-        expect(shapeOf(deployment.account), `after call ${atCall}`).toEqual(shape);
+        expect(shapeOf(deployment.account), place).toEqual(shape);
         const { secrets } = await deployment.home.read();
+        expect(Object.keys(secrets).sort(), place).toEqual(GENERATED);
         expect(deployment.account.worker?.secrets, 'what is kept here is what is there').toMatchObject(
           secrets,
         );
       }
     }
-  });
+  }, 30_000);
 });
 
 test('no secret is printed or part of a command', async () => {

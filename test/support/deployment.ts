@@ -38,8 +38,8 @@ export type Deployment = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** The k-th call, counted from 1, fails: before it does anything, or after all of it. */
-export type Fault = { atCall: number; isDone: boolean };
+/** The k-th call, counted from 1, fails: cut off before it does anything or after all of it, or with a refusal. */
+export type Fault = { atCall: number; how: 'before' | 'after' | 'refused' };
 
 export async function newDeployment(
   account: StandInAccount = emptyAccount(),
@@ -60,9 +60,11 @@ export async function newDeployment(
       const runWrangler: RunWrangler = async (argv, { stdin, env }) => {
         calls.push({ command: argv.join(' '), stdin: stdin ?? '' });
         count += 1;
-        if (count === fault?.atCall && !fault.isDone) throw new Error('the power is gone');
+        const how = count === fault?.atCall ? fault.how : undefined;
+        if (how === 'before') throw new Error('the power is gone');
+        if (how === 'refused') return { code: 1, stdout: '', stderr: '✘ [ERROR] fetch failed\n' };
         const result = runOn(account, argv, { ...(stdin !== undefined && { stdin }), env }, ROOT);
-        if (count === fault?.atCall) throw new Error('the power is gone');
+        if (how === 'after') throw new Error('the power is gone');
         return result;
       };
       const log = vi.spyOn(console, 'log').mockImplementation((...words) => void seen.push(words.join(' ')));
