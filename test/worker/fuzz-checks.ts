@@ -6,11 +6,13 @@ import type { DocumentedOperation, OpenApiDocument } from '../../shared/openapi/
 
 export type Finding = { kind: '5xx' | 'undocumented status' | 'schema'; what: string };
 export type Answered = {
+  /** What the request was taken for: tus lets a header name another. */
   method: string;
   pathname: string;
   status: number;
   contentType: string;
-  text: string;
+  /** Undefined of a HEAD. */
+  text: string | undefined;
 };
 
 type Route = { pattern: RegExp; template: string; methods: Record<string, DocumentedOperation> };
