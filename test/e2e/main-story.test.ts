@@ -11,6 +11,7 @@ import { CORPUS, ffmpeg, makeClip, makeFolder } from '../support/media.ts';
 import { measuredBitrates, packetsOf, readHls } from '../support/published.ts';
 import { scrub } from '../support/scrub.ts';
 import { startStack } from '../support/stack.ts';
+import { tellRecommendations } from './recommend-story.ts';
 import { tellTexts } from './texts-story.ts';
 
 // The product's promise, as a user meets it: a clip goes in by each of three ways, an adaptive stream plays.
@@ -19,6 +20,7 @@ const hasBrowser = existsSync(CHROMIUM);
 
 let stack: Awaited<ReturnType<typeof startStack>>;
 let api: Api;
+let admin: Api;
 let browser: Browser;
 let players: Awaited<ReturnType<typeof servePlayers>>;
 let folder: string;
@@ -26,11 +28,13 @@ let folder: string;
 beforeAll(async () => {
   folder = await makeFolder('story');
   [stack, browser, players] = await Promise.all([
-    startStack({ transcoders: 1 }),
+    // Trainings have no tickets: they are found by asking.
+    startStack({ transcoders: 1, transcoderEnv: { IDLE_CLAIM_MS: '1000' } }),
     launchBrowser(),
     servePlayers(),
   ]);
   api = apiAt(stack.url, await stack.token('uploader'));
+  admin = apiAt(stack.url, await stack.token('admin'));
 });
 
 afterAll(async () => {
@@ -212,4 +216,8 @@ describe('the watch page', () => {
     expect((await guest.request(`/v1/videos/${mine.videoId}`)).status).toBe(200);
     expect((await guest.request(`/v1/videos/${other.videoId}`)).status).toBe(404);
   });
+});
+
+describe('viewers of the library', () => {
+  tellRecommendations(() => ({ admin, stateFolder: join(stack.home, 'state') }));
 });
