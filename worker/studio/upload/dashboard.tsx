@@ -28,7 +28,8 @@ export function UppyDashboard({ uppy }: { uppy: Uploader }) {
       inline: true,
       target: frame.current!,
       width: '100%',
-      height: 380,
+      height: 360,
+      singleFileFullScreen: false,
       theme: shown,
       proudlyDisplayPoweredByUppy: false,
       note: 'MP4, MOV, MKV, WebM, MPEG-TS … of any size. An upload goes on where it was after a reload.',
@@ -41,7 +42,10 @@ export function UppyDashboard({ uppy }: { uppy: Uploader }) {
         strings: { dropPasteFiles: 'Drop videos here or %{browseFiles}', browseFiles: 'choose files' },
       },
     });
+    const mending = new MutationObserver(() => mendList(frame.current!));
+    mending.observe(frame.current!, { childList: true, subtree: true });
     return () => {
+      mending.disconnect();
       const plugin = uppy.getPlugin('Dashboard');
       if (plugin) uppy.removePlugin(plugin);
     };
@@ -50,6 +54,12 @@ export function UppyDashboard({ uppy }: { uppy: Uploader }) {
     uppy.getPlugin<Dashboard<Meta, Body>>('Dashboard')?.setOptions({ theme: shown });
   }, [uppy, shown]);
   return <div ref={frame} className="upload-drop" />;
+}
+
+/** Uppy calls a single file an item of a list, and leaves the list without a role. */
+function mendList(frame: HTMLElement): void {
+  const list = frame.querySelector('.uppy-Dashboard-files:not([role])');
+  list?.setAttribute('role', 'list');
 }
 
 function selectField(id: string, name: string, options: readonly (readonly [string, string])[]): MetaField {
