@@ -11,6 +11,7 @@ import {
   untilTogether,
   watchApart,
 } from '../support/room-pages.ts';
+import { graveViolations } from '../support/studio-page.ts';
 
 // Two browsers in one room, one of them on a slow machine; then the same film over the media stream.
 
@@ -34,6 +35,8 @@ export function roomCases(stage: () => RoomStage): void {
       const { videoId, jobId } = await uploadFile(api, film, 'single', choices);
       await jobEnd(api, jobId);
       host = await enterRoom(stage(), `rooms?video=${videoId}`, 'Grace');
+      await host.getByText('None yet').waitFor();
+      expect(await graveViolations(host)).toEqual([]);
       await host.getByRole('button', { name: 'Open the room' }).click();
       await host.getByText('You are in the room.').waitFor();
       guest = await enterRoom(stage(), new URL(host.url()).hash.slice(2), 'Ada');
@@ -50,6 +53,7 @@ export function roomCases(stage: () => RoomStage): void {
         const members = page.getByRole('complementary').locator('.room-member');
         await expect.poll(() => members.allTextContents()).toHaveLength(2);
       }
+      expect(await graveViolations(host)).toEqual([]);
       expect(await guest.getByRole('button', { name: 'Play' }).isDisabled()).toBe(true);
       expect(await host.getByRole('button', { name: 'Play' }).isDisabled()).toBe(false);
     });
