@@ -17,7 +17,7 @@ const RUNS = '/v1/recommendations/runs';
 const SUMMARY: ModelSummary = {
   v: 1,
   ...{ factors: 8, alpha: 10, lambda: 1, viewers: 1, items: 1, rows: 1 },
-  ...{ hasFactors: false, neighbourShards: 1, trainedAt: 1, seconds: 1 },
+  ...{ hasFactors: false, ranking: 'neighbours', neighbourShards: 1, trainedAt: 1, seconds: 1 },
 };
 
 // Runs of all owners wait in one line.
