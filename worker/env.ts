@@ -101,6 +101,8 @@ const Config = z
     TRANSCODER_SECRET: Secret,
     /** Whoever shows it may read /metrics, as admins may. */
     METRICS_TOKEN: Secret.optional(),
+    /** How long isolates keep what they count to themselves; at 0 they tell only when /metrics is asked for. */
+    METRICS_FLUSH_SECONDS: z.coerce.number().min(0).max(20).default(5),
     /** What content keys are wrapped with, `kid:secret,kid:secret`; the first wraps. Absent: no protection. */
     KEYS_KEK: z
       .string()

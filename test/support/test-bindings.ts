@@ -5,6 +5,8 @@ export const TEST_BINDINGS = {
   KEYS_KEK: 'k1:dGVzdC1rZXktZW5jcnlwdGlvbi1rZXktMDEyMzQ1Njc',
   TRANSCODER_SECRET: 'test-transcoder-secret-0123456789-0123',
   METRICS_TOKEN: 'test-metrics-token-0123456789-0123456789',
+  // Whoever waits for all that a request leaves to be done would wait for that too.
+  METRICS_FLUSH_SECONDS: '0',
   R2_S3_ENDPOINT: 'http://127.0.0.1:8787/cdn-cgi/local/r2/s3',
   R2_ACCESS_KEY_ID: 'test-access-key',
   R2_SECRET_ACCESS_KEY: 'test-secret-key',

@@ -1,16 +1,16 @@
 // What this isolate has counted since it last told the metrics store. Isolates share no memory and may be ended at
 // any time: what one has not told by then is lost, and that is at most a few seconds of it.
+import { SECOND_MS } from '../../shared/limits.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { createTally, observe, type Series } from '../../shared/metrics.ts';
 import { COUNTED_METRICS } from '../../shared/metrics-worker.ts';
-import type { Env } from '../env.ts';
+import { configOf, type Env } from '../env.ts';
 
 export const meter = createTally(COUNTED_METRICS);
 
 /** Added to for every piece of media: a field costs less than to look a series up by its name. */
 export const mediaCounts = { bytes: 0, memory: 0, edge: 0, storage: 0 };
 
-const FLUSH_MS = 5000;
 const DURATIONS = COUNTED_METRICS.reelay_http_request_duration_seconds;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
@@ -57,8 +57,10 @@ export function flushSoon(
   wait: (ms: number) => Promise<void> = (ms) => scheduler.wait(ms),
 ): void {
   if (nowMs < nextTimerMs || !env.METRICS) return;
-  nextTimerMs = nowMs + FLUSH_MS;
-  waitUntil(wait(FLUSH_MS).then(() => flushMeter(env, log)));
+  const flushMs = configOf(env).METRICS_FLUSH_SECONDS * SECOND_MS;
+  if (flushMs === 0) return;
+  nextTimerMs = nowMs + flushMs;
+  waitUntil(wait(flushMs).then(() => flushMeter(env, log)));
 }
 
 /** Tells all that was counted. Never rejects: what could not be told is told the next time. */
