@@ -114,6 +114,19 @@ describe('who is let in', () => {
     await enter(one);
   });
 
+  test('clients that can send a header need no ticket', async () => {
+    const world = await roomWorld();
+    const { id } = await createRoom(world);
+    const upgrade = { headers: { Upgrade: 'websocket' } };
+    const stranger = await clientOf('uploader');
+    expect(await stranger.code('GET', `/v1/rooms/${id}`, upgrade)).toBe('not_found');
+    const response = await world.client.call('GET', `/v1/rooms/${id}`, upgrade);
+    expect(response.status).toBe(101);
+    const { webSocket } = response as unknown as { webSocket: WebSocket };
+    webSocket.accept();
+    webSocket.close(1000);
+  });
+
   test('pages of other sites are not', async () => {
     const ticket = await createRoom(await roomWorld());
     expect(await codeOf(await knock(ticket, { Origin: 'https://evil.test' }))).toBe('origin_not_allowed');
@@ -171,7 +184,7 @@ describe('a host', () => {
   test('whose connection breaks keeps the room for a while, and comes back with the resume key', async () => {
     const { world, id, host, guest, hostId } = await hosted();
     const { resumeKey } = await host.hears('welcome');
-    host.socket.close(4000);
+    host.socket.close(1001); // as browsers do when a page goes
     await guest.hears('left', { memberId: hostId });
     const back = await join(world, id, { resumeKey, name: 'ignored' });
     const welcome = await back.hears('welcome');

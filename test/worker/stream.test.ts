@@ -236,6 +236,14 @@ describe('what is refused', () => {
     await fitting.hears('at');
   });
 
+  test('a flood of messages ends the stream', async () => {
+    const viewer = await viewing();
+    for (let count = 0; count < 150; count++) viewer.socket.send('ping');
+    await vi.waitFor(() => expect(viewer.texts).toHaveLength(150));
+    for (let count = 0; count < 300; count++) viewer.socket.send('ping');
+    await closed(viewer, 4429, 'rate_limited');
+  });
+
   test('a plain GET, and a fifth stream of one session until one has ended', async () => {
     const token = await playToken(film);
     expect(await codeOf(await knockAtStream(token, { Upgrade: 'h2c' }))).toBe('invalid_request');

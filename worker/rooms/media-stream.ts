@@ -120,6 +120,7 @@ export class MediaStream {
 
   #canSend(): boolean {
     if (this.#isOver || this.#isPaused || this.#hasEnded || this.#cursors.length === 0) return false;
+    if (this.#world.socket.readyState !== WebSocket.OPEN) return false;
     return !this.#nextCursor() || this.#credit.balanceBytes >= LEAST_FRAME_BYTES;
   }
 
@@ -135,7 +136,7 @@ export class MediaStream {
     const epoch = this.#epoch;
     const piece = cursor.piece();
     const { bytes, fragments } = await this.#load(cursor, piece.name);
-    if (this.#isOver || epoch !== this.#epoch) return;
+    if (!this.#canSend() || epoch !== this.#epoch) return;
     if (!piece.isInit && cursor.skip(fragments)) return;
     const whole = piece.isInit ? bytes : fragmentBytes(bytes, fragments, piece.fragment);
     const room = Math.min(MAX_FRAME_BYTES, this.#credit.balanceBytes) - FRAME_HEADER_BYTES;
@@ -219,7 +220,8 @@ export class MediaStream {
   }
 
   #say(message: StreamMessage): void {
-    if (!this.#isOver) this.#world.socket.send(JSON.stringify(message));
+    const { socket } = this.#world;
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   }
 
   #fail(error: unknown): void {

@@ -21,7 +21,8 @@ const RECHECK_MS = 5 * SECOND_MS;
 /** With 2 MiB under way each, a third of an isolate's memory. */
 const MAX_STREAMS = 24;
 const MAX_STREAMS_PER_SESSION = 4;
-const MESSAGE_RATE: Rate = { burst: 200, perSecond: 100 };
+/** Credit for 1440p comes 20 times a second; an answer to each message is all that may pile up unread. */
+const MESSAGE_RATE: Rate = { burst: 200, perSecond: 50 };
 
 /** Session ids of the streams of this isolate. */
 const open: string[] = [];
@@ -67,10 +68,11 @@ function serve(
   };
   const end = (error: AppError) => {
     if (isOver) return;
+    close();
+    if (socket.readyState !== WebSocket.OPEN) return;
     const { code, detail } = error;
     socket.send(JSON.stringify({ type: 'error', code, detail }));
     closeFor(socket, error);
-    close();
   };
   socket.accept();
   const stream = streamIn({
@@ -88,6 +90,9 @@ function serve(
 
   socket.addEventListener('message', ({ data }) => {
     heardMs = Date.now();
+    const left = taken(bucket, MESSAGE_RATE, heardMs);
+    if (!left) return end(new AppError('rate_limited'));
+    bucket = left;
     if (data === HEARTBEAT) return socket.send('pong');
     if (typeof data !== 'string') {
       socket.close(CLOSE_UNSUPPORTED, 'messages are text');
@@ -97,9 +102,6 @@ function serve(
       socket.close(CLOSE_TOO_BIG, `messages have at most ${MAX_STREAM_MESSAGE_CHARS} characters`);
       return close();
     }
-    const left = taken(bucket, MESSAGE_RATE, heardMs);
-    if (!left) return end(new AppError('rate_limited'));
-    bucket = left;
     void obey(stream, data, end);
   });
   socket.addEventListener('close', ({ code }) => {

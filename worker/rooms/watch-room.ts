@@ -132,8 +132,9 @@ export class WatchRoom extends DurableObject<Env> {
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    const isGoodbye = code === CLOSE_NORMAL;
+    await this.#leave(socket, isGoodbye);
     answerGoodbye(socket, code);
-    await this.#leave(socket, code === CLOSE_NORMAL);
   }
 
   override async webSocketError(socket: WebSocket, error: unknown): Promise<void> {
