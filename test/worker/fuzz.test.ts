@@ -2,7 +2,7 @@
 // status nobody wrote down, or of another shape than the document says. `npm run bench -- fuzz` sends 100,000.
 import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openApiDocument } from '../../shared/openapi/document.ts';
 import { OPERATIONS } from '../../shared/openapi/operations.ts';
 import worker from '../../worker/index.ts';
@@ -81,6 +81,39 @@ it(`answers ${REQUESTS} requests made from the document as the document says`, {
     .reduce((sum, [, count]) => sum + count, 0);
   expect(successes / REQUESTS).toBeGreaterThan(0.2);
   expect(never.length, never.join(', ')).toBeLessThan(Object.keys(OPERATIONS).length / 4);
+});
+
+describe('the checks', () => {
+  const checks = new FuzzChecks(openApiDocument(ORIGIN));
+  const settings = { viewerId: 'v', optOut: true };
+  const problem = { type: 't', title: 't', status: 404, code: 'not_found', detail: 'd', requestId: 'r' };
+  const answer = (status: number, body: unknown, method = 'PATCH'): Answered => {
+    const contentType = status < 400 ? 'application/json' : 'application/problem+json';
+    return { method, pathname: '/v1/viewers/v', status, contentType, text: JSON.stringify(body) };
+  };
+
+  it.each([
+    ['an answer as documented', answer(200, settings)],
+    ['a problem as documented', answer(404, problem)],
+    [
+      'a method that nobody offers',
+      answer(405, { ...problem, status: 405, code: 'method_not_allowed' }, 'PUT'),
+    ],
+  ])('let %s pass', (_, answered) => {
+    expect(checks.findings(answered)).toEqual([]);
+  });
+
+  it.each([
+    ['a field that nobody wrote down', 'schema', answer(200, { ...settings, secret: 1 })],
+    ['a field of the wrong type', 'schema', answer(200, { ...settings, optOut: 'yes' })],
+    ['a code of another operation', 'schema', answer(404, { ...problem, code: 'stream_track_unknown' })],
+    ['a code that does not exist', 'schema', answer(404, { ...problem, code: 'nonsense' })],
+    ['a status nobody wrote down', 'undocumented status', answer(418, problem)],
+    ['a success where nothing is offered', 'undocumented status', answer(200, settings, 'PUT')],
+    ['a failure of ours', '5xx', answer(500, { ...problem, status: 500, code: 'internal' })],
+  ] as const)('find %s', (_, kind, answered) => {
+    expect(checks.findings(answered).map((finding) => finding.kind)).toEqual([kind]);
+  });
 });
 
 function learn(world: FuzzWorld, { request, text, sentBytes, tusId }: Sent): void {
