@@ -152,9 +152,12 @@ export function TranscodeDialog({
 /** The usual ladder, without what is larger than the picture. */
 function rowsFor({ width, height }: Video): Row[] {
   const short = width && height ? Math.min(width, height) : Number.POSITIVE_INFINITY;
-  return DEFAULT_LADDER.map(({ shortSidePixels, maxBitrateBps }) => ({
-    shortSidePixels,
-    kbps: String(maxBitrateBps / 1000),
-    isWanted: shortSidePixels <= short,
-  }));
+  const fitting = DEFAULT_LADDER.filter(({ shortSidePixels }) => shortSidePixels <= short);
+  return (fitting.length > 0 ? fitting : DEFAULT_LADDER.slice(0, 1)).map(
+    ({ shortSidePixels, maxBitrateBps }) => ({
+      shortSidePixels,
+      kbps: String(maxBitrateBps / 1000),
+      isWanted: true,
+    }),
+  );
 }

@@ -10,6 +10,11 @@ export function controlsAround(video: HTMLVideoElement, title: string): HTMLElem
   controls.setAttribute('aria-label', `Player: ${title}`);
   video.slot = 'media';
   controls.prepend(video);
+  // In place of "1x", which the button's spoken name does not have; the style sheet adds the sign.
+  const rate = controls.querySelector('.player-rate') as HTMLElement;
+  video.addEventListener('ratechange', () => {
+    rate.textContent = String(video.playbackRate);
+  });
   return controls;
 }
 
@@ -32,11 +37,13 @@ const CONTROLS = `
     <media-seek-forward-button class="player-wide" seekoffset="10"></media-seek-forward-button>
     <media-mute-button></media-mute-button>
     <media-volume-range class="player-wide"></media-volume-range>
-    <media-time-display showduration></media-time-display>
+    <media-time-display showduration notoggle></media-time-display>
     <span class="player-space"></span>
     <media-captions-menu-button></media-captions-menu-button>
     <media-audio-track-menu-button></media-audio-track-menu-button>
-    <media-playback-rate-menu-button></media-playback-rate-menu-button>
+    <media-playback-rate-menu-button>
+      <span slot="icon" class="player-rate">1</span>
+    </media-playback-rate-menu-button>
     <media-rendition-menu-button></media-rendition-menu-button>
     <media-pip-button class="player-wide"></media-pip-button>
     <media-fullscreen-button></media-fullscreen-button>
