@@ -6,6 +6,7 @@ import { AppError } from '../shared/errors.ts';
 const FAILURES: Record<number, R2Failure> = {
   10007: 'no_such_key',
   10011: 'part_too_small',
+  10020: 'invalid_key', // above 1024 bytes of UTF-8
   10024: 'no_such_upload',
   10025: 'invalid_part',
   10031: 'precondition_failed',
@@ -20,6 +21,7 @@ const FAILURES: Record<number, R2Failure> = {
 export type R2Failure =
   | 'no_such_key'
   | 'part_too_small'
+  | 'invalid_key'
   | 'no_such_upload'
   | 'invalid_part'
   | 'precondition_failed'
@@ -64,7 +66,7 @@ export function storageUnavailable(cause: unknown): AppError {
 }
 
 export function headObject(bucket: R2Bucket, key: string): Promise<R2Object | null> {
-  return withR2Retries(() => bucket.head(key));
+  return nothingAtInvalidKey(withR2Retries(() => bucket.head(key)));
 }
 
 /** The object, its metadata alone where a precondition of `onlyIf` failed, or null. */
@@ -73,7 +75,17 @@ export function getObject(
   key: string,
   options: R2GetOptions = {},
 ): Promise<R2ObjectBody | R2Object | null> {
-  return withR2Retries<R2ObjectBody | R2Object | null>(() => bucket.get(key, options));
+  return nothingAtInvalidKey(withR2Retries<R2ObjectBody | R2Object | null>(() => bucket.get(key, options)));
+}
+
+/** Where no object can be there is none. */
+async function nothingAtInvalidKey<T>(looking: Promise<T | null>): Promise<T | null> {
+  try {
+    return await looking;
+  } catch (error) {
+    if (r2FailureOf(error) === 'invalid_key') return null;
+    throw error;
+  }
 }
 
 export function hasBody(object: R2Object | R2ObjectBody): object is R2ObjectBody {

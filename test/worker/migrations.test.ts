@@ -270,4 +270,15 @@ describe('the bucket as a source', () => {
     expect(await code(`${key}x`, 'bytes=0-1')).toBe('not_found');
     expect(await code('sources/a/b', 'bytes=0-1')).toBe('forbidden');
   });
+
+  it('says of a key longer than any object has that nothing is there', async () => {
+    const admin = await clientOf('admin');
+    const headers = { Range: 'bytes=0-1' };
+    for (const key of ['a'.repeat(1024), 'a'.repeat(1025), '漢'.repeat(1000)]) {
+      const path = `/v1/migration-sources/content?key=${encodeURIComponent(key)}`;
+      expect(await admin.code('GET', path, { headers })).toBe('not_found');
+      if (key.length > 1024) continue; // more characters than an import takes
+      expect(await admin.code('POST', '/v1/imports', { json: { bucketKey: key } })).toBe('not_found');
+    }
+  });
 });
