@@ -76,6 +76,11 @@ function claimsOf(token: string): Record<string, unknown> | undefined {
   }
 }
 
+/** @returns what ends the subscription */
+export function onSessionChange(listener: () => void): () => void {
+  return subscribe(listener);
+}
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   addEventListener('storage', changed);

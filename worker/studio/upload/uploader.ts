@@ -2,7 +2,7 @@
 import Uppy, { type Body, type Meta, type UppyFile } from '@uppy/core';
 import GoldenRetriever from '@uppy/golden-retriever';
 import Tus from '@uppy/tus';
-import { currentSession } from '../session.ts';
+import { currentSession, onSessionChange } from '../session.ts';
 
 /** Words of Upload-Metadata that the API knows; see `/v1/tus`. */
 export const CHOICES = ['title', 'kind', 'contentId', 'visibility', 'protection'] as const;
@@ -39,7 +39,8 @@ export function setRefused(fileId: string, isRefused: boolean): void {
 function instance() {
   const owner = currentSession()?.name ?? '';
   if (current?.owner !== owner) {
-    current?.uppy.destroy();
+    // Not destroyed: that would end its uploads on the server, and their owner may come back.
+    current?.uppy.pauseAll();
     current = { owner, uppy: createUppy(owner), defaults: {}, refused: new Set() };
   }
   return current;
@@ -71,6 +72,10 @@ function createUppy(owner: string): Uploader {
   // Its types leave out what its documentation offers.
   const indexedDB: object = { maxFileSize: KEPT_FILE_BYTES, maxTotalSize: KEPT_TOTAL_BYTES };
   uppy.use(GoldenRetriever, { indexedDB });
+  // Who has signed out sends nothing more; signed in again, the uploads can be resumed.
+  onSessionChange(() => {
+    if (currentSession()?.name !== owner) uppy.pauseAll();
+  });
   uppy.on('upload-error', (file, _error, response) => {
     const detail = problemIn(response?.body);
     if (file && detail) uppy.setFileState(file.id, { error: detail });
