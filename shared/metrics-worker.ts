@@ -25,7 +25,7 @@ export const COUNTED_METRICS = {
   },
   reelay_media_bytes_total: {
     type: 'counter',
-    help: 'Bytes of media answered with; whoever hangs up early counts as if they had stayed.',
+    help: 'Bytes of media answered with or sent over a WebSocket; whoever hangs up early counts as if they had stayed.',
     labels: [],
   },
   reelay_media_reads_total: {

@@ -12,8 +12,9 @@ import { STATE_QUERIES, stateSeries } from '../../worker/ops/state-metrics.ts';
 import { breachesOf, sampleValue } from '../support/prometheus.ts';
 import { type Client, clientOf, codeOf, ORIGIN } from './api-client.ts';
 import { chunkAtWork, clearTasks, lapse, newJob, runJob, told } from './ledger-fixtures.ts';
-import { bytesOf, fetchMedia, play, publishVideo } from './playback-fixtures.ts';
+import { bytesOf, fetchMedia, play, playToken, publishVideo } from './playback-fixtures.ts';
 import { tokenOf } from './protected-fixtures.ts';
+import { bytesOfTrack, closeViewers, publishFilm, readToEnd, view } from './stream-film.ts';
 import { uploaded } from './upload-steps.ts';
 
 let admin: Client;
@@ -128,6 +129,16 @@ describe('what is counted', () => {
     expect(now.activeSessions - first.activeSessions).toBe(0);
     await play(video);
     expect((await stats()).activeSessions - first.activeSessions).toBe(1);
+  });
+
+  it('media that a WebSocket carries, too', async () => {
+    const { bytesSent } = await stats();
+    const viewer = await view(await playToken(await publishFilm()));
+    viewer.say({ type: 'start', video: '240p' });
+    await readToEnd(viewer, 1);
+    const sent = bytesOfTrack(viewer, 'video').byteLength + bytesOfTrack(viewer, 'audio').byteLength;
+    expect((await stats()).bytesSent - bytesSent).toBe(sent);
+    closeViewers();
   });
 
   it('uploads by their bytes', async () => {

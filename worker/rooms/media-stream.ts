@@ -12,6 +12,7 @@ import {
 } from '../../shared/stream-api.ts';
 import { type Fragment, fragmentsOf } from '../../shared/stream-fragments.ts';
 import { encodeFrame, FRAME_HEADER_BYTES } from '../../shared/stream-frame.ts';
+import { mediaCounts } from '../http/meter.ts';
 import { openMedia } from '../playback/edge-cache.ts';
 import type { MediaStore } from '../playback/media-store.ts';
 import { StreamCredit } from './stream-credit.ts';
@@ -146,6 +147,7 @@ export class MediaStream {
     const mark = this.#credit.spend(FRAME_HEADER_BYTES + payload.byteLength);
     const place = { track, isInit: piece.isInit, epoch, mark, segment: piece.segment, seconds };
     this.#world.socket.send(encodeFrame({ ...place, offsetBytes, sizeBytes: whole.byteLength, payload }));
+    mediaCounts.bytes += payload.byteLength;
     cursor.advance(payload.byteLength, whole.byteLength, fragments);
   }
 
