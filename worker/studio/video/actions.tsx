@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { Video } from '../../../shared/api.ts';
 import type { WatchLink } from '../../../shared/play-api.ts';
 import { api } from '../api.ts';
-import { goTo } from '../router.ts';
+import { goTo, pageAt } from '../router.ts';
 import { momentText } from '../ui/amounts.ts';
 import { Button, ButtonLink } from '../ui/button.tsx';
 import { CopyBox } from '../ui/copy-box.tsx';
@@ -27,6 +27,9 @@ export function Actions({ video, mayManage, onChange }: Props) {
       <Button tone="main" onClick={() => setOpen('share')}>
         Share
       </Button>
+      {video.state === 'ready' ? (
+        <ButtonLink href={pageAt('rooms', { video: video.id })}>Watch together</ButtonLink>
+      ) : null}
       {video.state === 'ready' ? <Button onClick={() => setOpen('prewarm')}>Prewarm</Button> : null}
       {hasSource ? (
         <Button disabled={isOpen(video.job)} onClick={() => setOpen('transcode')}>
