@@ -21,7 +21,9 @@ export function terminalAsk({ isUnattended }: { isUnattended: boolean }): Ask {
 }
 
 async function askOne(question: string, { isHidden }: { isHidden: boolean }): Promise<string> {
-  process.stdout.write(`  ${question}`);
+  const prompt = `  ${question}`;
+  // Nothing typed is shown, so the prompt is not readline's either.
+  if (isHidden) process.stdout.write(prompt);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({
     input: process.stdin,
@@ -31,7 +33,7 @@ async function askOne(question: string, { isHidden }: { isHidden: boolean }): Pr
   // In raw mode the terminal does not end us by itself.
   lines.once('SIGINT', () => process.exit(130));
   try {
-    return (await lines.question('')).trim();
+    return (await lines.question(isHidden ? '' : prompt)).trim();
   } finally {
     lines.close();
     if (isHidden) process.stdout.write('\n');

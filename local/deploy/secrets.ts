@@ -58,11 +58,12 @@ export async function gatherSecrets(
     .map(([name, make]) => [name, process.env[name] || kept[name] || make()] as const);
   const asked: [string, string][] = [];
   const missing = wanted.asked.filter(({ name }) => lacks(name));
+  let explained = '';
   for (const { name, what, where } of missing) {
-    const value =
-      process.env[name] ||
-      (wanted.isDryRun ? '<asked for>' : await answerTo(wanted.ask, { what, where, name }));
-    asked.push([name, value]);
+    const known = process.env[name] || (wanted.isDryRun ? '<asked for>' : undefined);
+    if (known === undefined && wanted.ask.isInteractive && where !== explained) row('needed', where);
+    if (known === undefined) explained = where;
+    asked.push([name, known ?? (await answerTo(wanted.ask, { name, what, where }))]);
   }
   // Kept before they are sent: a run that dies in between finds them again.
   const fresh = Object.fromEntries(generated);
@@ -73,7 +74,6 @@ export async function gatherSecrets(
 
 async function answerTo(ask: Ask, { name, what, where }: Asked): Promise<string> {
   if (!ask.isInteractive) throw new PlainFailure(`${name} is not in the environment; make ${where}`);
-  row('needed', where);
   const value = await ask.secret(`${name} (its ${what}): `);
   if (!value) throw new PlainFailure(`${name} is needed; run npm run deploy again when you have it`);
   return value;
