@@ -35,8 +35,6 @@ export default {
 export type IoWorkers = {
   origin: string;
   put(key: string, bytes: Uint8Array): Promise<void>;
-  /** What workerd, the simulated R2 within it, takes for the work: CPU, and resident size above what it was before. */
-  costOf<T>(work: () => Promise<T>): Promise<{ result: T; addedBytes: number; cpuMs: number }>;
   stop(): Promise<void>;
 };
 
@@ -46,7 +44,6 @@ const PAGE_BYTES = 4096;
 const TICK_MS = 10;
 
 export async function startIoWorkers(): Promise<IoWorkers> {
-  const before = new Set((await workerdPids()).values());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       log: new Log(LogLevel.ERROR),
@@ -66,29 +63,33 @@ export async function startIoWorkers(): Promise<IoWorkers> {
   );
   await miniflare.ready;
   const bucket = await miniflare.getR2Bucket('MEDIA', 'io');
-  const pids = (await workerdPids()).filter((pid) => !before.has(pid));
   return {
     origin: (await miniflare.unsafeGetDirectURL('io')).origin,
     put: async (key, bytes) => {
       await bucket.put(key, bytes);
     },
-    async costOf(work) {
-      const cpuBefore = await cpuMsOf(pids);
-      const base = await residentBytes(pids);
-      let peak = base;
-      const sampling = setInterval(async () => {
-        peak = Math.max(peak, await residentBytes(pids));
-      }, SAMPLE_MS);
-      try {
-        const result = await work();
-        const cpuMs = (await cpuMsOf(pids)) - cpuBefore;
-        return { result, addedBytes: Math.max(peak, await residentBytes(pids)) - base, cpuMs };
-      } finally {
-        clearInterval(sampling);
-      }
-    },
     stop: () => miniflare.dispose(),
   };
+}
+
+/** What every workerd of this process, the simulated R2 within it, takes for the work: CPU, and memory on top. */
+export async function costOfWorkerd<T>(
+  work: () => Promise<T>,
+): Promise<{ result: T; addedBytes: number; cpuMs: number }> {
+  const pids = await workerdPids();
+  const cpuBefore = await cpuMsOf(pids);
+  const base = await residentBytes(pids);
+  let peak = base;
+  const sampling = setInterval(async () => {
+    peak = Math.max(peak, await residentBytes(pids));
+  }, SAMPLE_MS);
+  try {
+    const result = await work();
+    const cpuMs = (await cpuMsOf(pids)) - cpuBefore;
+    return { result, addedBytes: Math.max(peak, await residentBytes(pids)) - base, cpuMs };
+  } finally {
+    clearInterval(sampling);
+  }
 }
 
 async function workerdPids(): Promise<number[]> {

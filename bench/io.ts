@@ -10,7 +10,7 @@ import { benchToken, startDirectWorkers } from './direct-worker.ts';
 import { type ClientLoad, clientsOn } from './io-clients.ts';
 import { type GzipRow, measureGzip } from './io-gzip.ts';
 import { svgOf } from './io-plot.ts';
-import { startIoWorkers } from './io-workers.ts';
+import { costOfWorkerd, startIoWorkers } from './io-workers.ts';
 
 const WHOLE_MIB = 32;
 const AT_ONCE = 4;
@@ -58,7 +58,7 @@ async function compareWays(): Promise<Way[]> {
       const path = `/${way}/whole`;
       await clientsOn(workers.origin, [path], 1);
       const paths = Array.from({ length: AT_ONCE * ROUNDS }, () => path);
-      const { result, addedBytes, cpuMs } = await workers.costOf(() =>
+      const { result, addedBytes, cpuMs } = await costOfWorkerd(() =>
         clientsOn(workers.origin, paths, AT_ONCE),
       );
       const megabytes = (paths.length * WHOLE_MIB * MIB) / 1e6;
@@ -82,9 +82,7 @@ async function comparePieces(): Promise<Pieces> {
     const rounds = new Map(paths.map((path) => [path, [] as Speed[]]));
     for (let round = 0; round <= ROUNDS; round++) {
       for (const [path, speeds] of rounds) {
-        const { result, cpuMs } = await workers.costOf(() =>
-          clientsOn(workers.origin, [path, path, path], 1),
-        );
+        const { result, cpuMs } = await costOfWorkerd(() => clientsOn(workers.origin, [path, path, path], 1));
         const cpuMsPerMegabyte = cpuMs / ((3 * PIECES_OF_MIB * MIB) / 1e6);
         // The first round warms up.
         if (round > 0) speeds.push({ megabytesPerSecond: result.megabytesPerSecond, cpuMsPerMegabyte });
@@ -104,7 +102,7 @@ function medianSpeed(speeds: Speed[]): Speed {
   };
 }
 
-type Clients = { name: string; loads: ClientLoad[] }[];
+type Clients = { name: string; loads: (ClientLoad & { cpuMsPerMegabyte: number })[] }[];
 
 async function compareClients(folder: string): Promise<Clients> {
   const direct = await startDirectWorkers(join(folder, 'bundle'));
@@ -132,8 +130,11 @@ async function compareClients(folder: string): Promise<Clients> {
     // Warms up, and fills a cache.
     for (const { origin, paths } of servers) await clientsOn(origin, paths.slice(0, SEGMENTS), 4);
     for (const clients of CLIENTS)
-      for (const [index, { origin, paths }] of servers.entries())
-        results[index]!.loads.push(await clientsOn(origin, paths, clients));
+      for (const [index, { origin, paths }] of servers.entries()) {
+        const { result, cpuMs } = await costOfWorkerd(() => clientsOn(origin, paths, clients));
+        const cpuMsPerMegabyte = cpuMs / ((paths.length * SEGMENT_BYTES) / 1e6);
+        results[index]!.loads.push({ ...result, cpuMsPerMegabyte });
+      }
     return results;
   } finally {
     await Promise.all([direct.stop(), io.stop()]);
@@ -147,6 +148,7 @@ function waysTable(ways: Way[]): string {
       'MB/s',
       'first byte, median',
       'whole, median',
+      'CPU per MB',
       'memory added',
     ],
     ways.map(({ name, load, addedBytes, cpuMsPerMegabyte }) => [
@@ -185,14 +187,14 @@ function gzipTable(rows: GzipRow[]): string {
 function clientsTable(clients: Clients): string {
   return table(
     [
-      `${SEGMENT_BYTES / KIB} KiB segments; MB/s, whole segment median / p95 ms`,
+      `${SEGMENT_BYTES / KIB} KiB segments: CPU per MB, time of a segment (median, p95)`,
       ...CLIENTS.map((count) => `${count} at once`),
     ],
     clients.map(({ name, loads }) => [
       name,
       ...loads.map(
-        ({ megabytesPerSecond, wholeMs }) =>
-          `${megabytesPerSecond.toFixed(0)}, ${wholeMs.median.toFixed(0)} / ${wholeMs.p95.toFixed(0)}`,
+        ({ cpuMsPerMegabyte, wholeMs }) =>
+          `${cpuMsPerMegabyte.toFixed(1)} ms (${wholeMs.median.toFixed(0)}, ${wholeMs.p95.toFixed(0)} ms)`,
       ),
     ]),
   );
@@ -213,11 +215,14 @@ function piecesPlot({ whole, sizes }: Pieces): string {
 
 function clientsPlot(clients: Clients): string {
   return svgOf({
-    title: `Segments of ${SEGMENT_BYTES / KIB} KiB to several clients at once`,
+    title: `CPU for segments of ${SEGMENT_BYTES / KIB} KiB to several clients at once`,
     xLabel: 'clients',
-    yLabel: 'MB/s',
+    yLabel: 'CPU ms per MB',
     steps: CLIENTS.map(String),
-    lines: clients.map(({ name, loads }) => ({ name, values: loads.map((load) => load.megabytesPerSecond) })),
+    lines: clients.map(({ name, loads }) => ({
+      name,
+      values: loads.map(({ cpuMsPerMegabyte }) => cpuMsPerMegabyte),
+    })),
   });
 }
 
