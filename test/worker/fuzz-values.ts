@@ -10,8 +10,9 @@ const SMALL = 64;
 
 /** An object that lies in the bucket. */
 export const STORED_KEY = 'library/a.mp4';
-/** Stands for a session of the caller. */
+/** Stand for a session and a video of the caller. */
 export const OWN_SESSION = '@session';
+export const OWN_VIDEO = '@video';
 /** What a schema alone does not tell of what makes sense. */
 const LIKELY: Record<string, Arbitrary<unknown>> = {
   // Files of a few bytes can be sent whole.
@@ -24,6 +25,8 @@ const LIKELY: Record<string, Arbitrary<unknown>> = {
   ),
   bucketKey: fc.constant(STORED_KEY),
   sessionId: fc.constant(OWN_SESSION),
+  videoId: fc.constant(OWN_VIDEO),
+  numbers: fc.constantFrom([1], [1, 2], [10_000]),
   deviceId: fc.constantFrom('tv', 'phone'),
   contentId: fc.constantFrom('7', '8', 'film-1'),
   regions: fc.constantFrom([], ['DE'], ['weur', 'enam']),

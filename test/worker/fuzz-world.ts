@@ -161,9 +161,18 @@ async function ledgerJob(videoId: string, ownerId: string, state: 'queued' | 'fa
     .run();
   await env.DB.prepare(
     `INSERT INTO jobs (id, video_id, owner_id, kind, state, seq, options, source_key, source_etag, source_bytes, output_prefix)
-     SELECT ?1, ?2, ?3, 'transcode', ?4, coalesce(max(seq), 0) + 1, '{}', 'sources/x/y', 'e', 1, ?5 FROM jobs WHERE video_id = ?2`,
+     SELECT ?1, ?2, ?3, 'transcode', ?4, coalesce(max(seq), 0) + 1, '{}', ?6, ?7, ?8, ?5 FROM jobs WHERE video_id = ?2`,
   )
-    .bind(id, videoId, ownerId, state, `hls/videos/${videoId}/${id}/`)
+    .bind(
+      id,
+      videoId,
+      ownerId,
+      state,
+      `hls/videos/${videoId}/${id}/`,
+      source!.key,
+      source!.etag,
+      source!.size,
+    )
     .run();
   return id;
 }

@@ -9,7 +9,7 @@ import worker from '../../worker/index.ts';
 import { ORIGIN } from './api-client.ts';
 import { type Answered, type Finding, FuzzChecks } from './fuzz-checks.ts';
 import { type FuzzRequest, requestsOf } from './fuzz-requests.ts';
-import { OWN_SESSION } from './fuzz-values.ts';
+import { OWN_SESSION, OWN_VIDEO } from './fuzz-values.ts';
 import { FuzzWorld } from './fuzz-world.ts';
 
 const REQUESTS = Number((env as unknown as { FUZZ_REQUESTS: string }).FUZZ_REQUESTS);
@@ -209,7 +209,10 @@ function bytesOf(
 ): Uint8Array<ArrayBuffer> | undefined {
   if (body === null) return undefined;
   if ('text' in body) {
-    const text = body.text.replace(OWN_SESSION, world.idOf('/v1/sessions', 'id', { nth: 0 }));
+    const idAt = (template: string) => world.idOf(template, 'id', { nth: 0 });
+    const text = body.text
+      .replace(OWN_SESSION, idAt('/v1/sessions'))
+      .replace(OWN_VIDEO, idAt('/v1/videos/{id}/play'));
     return new Uint8Array(new TextEncoder().encode(text));
   }
   const fitting = Math.min(world.bytesOf(uploadId ?? '') ?? 20, 1000);
