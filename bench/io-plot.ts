@@ -13,7 +13,7 @@ const WIDTH = 640;
 const HEIGHT = 300;
 const LEFT = 56;
 const RIGHT = 170;
-const TOP = 34;
+const TOP = 50;
 const BOTTOM = 48;
 /** Told apart in light and dark pages, and without colours by their names. */
 const COLOURS = ['#2f7de1', '#d9730d', '#2a9d5c', '#8a63d2'];
@@ -39,7 +39,7 @@ export function svgOf(plot: Plot): string {
 ${text(LEFT, 18, plot.title, 'start', GREY, ' font-weight="600"')}
 ${[...grid, ...ticks].join('\n')}
 ${text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, plot.xLabel, 'middle')}
-${text(8, TOP - 2, plot.yLabel, 'start')}
+${text(LEFT, TOP - 14, plot.yLabel, 'start')}
 ${lines.join('\n')}
 </svg>
 `;

@@ -5,19 +5,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { listDescendants } from './processes.ts';
 
 /** `/stream/KEY`, `/buffer/KEY`, `/pieces/BYTES/KEY`. */
-const SCRIPT = `async function copyInPieces(body, writable, pieceBytes) {
-  const reader = body.getReader({ mode: 'byob' });
-  const writer = writable.getWriter();
-  let buffer = new ArrayBuffer(pieceBytes);
-  for (;;) {
-    const { value, done } = await reader.readAtLeast(pieceBytes, new Uint8Array(buffer));
-    if (value?.byteLength) await writer.write(value);
-    if (done) break;
-    buffer = value.buffer;
-  }
-  await writer.close();
-}
-export default {
+const SCRIPT = `export default {
   async fetch(request, env, context) {
     const [, way, ...rest] = new URL(request.url).pathname.split('/');
     const pieceBytes = way === 'pieces' ? Number(rest.shift()) : 0;
@@ -30,7 +18,19 @@ export default {
     context.waitUntil(copyInPieces(object.body, writable, pieceBytes));
     return new Response(readable, { headers });
   },
-};`;
+};
+async function copyInPieces(body, writable, pieceBytes) {
+  const reader = body.getReader({ mode: 'byob' });
+  const writer = writable.getWriter();
+  let buffer = new ArrayBuffer(pieceBytes);
+  for (;;) {
+    const { value, done } = await reader.readAtLeast(pieceBytes, new Uint8Array(buffer));
+    if (value?.byteLength) await writer.write(value);
+    if (done) break;
+    buffer = value.buffer;
+  }
+  await writer.close();
+}`;
 
 export type IoWorkers = {
   origin: string;
