@@ -64,4 +64,4 @@ if ! images images --quiet "$base_image" > /dev/null 2>&1; then
   rm -rf "$state/base"
 fi
 # Never pulled: the tag can only be the image made above.
-images build --isolation chroot --layers --pull=never --format docker --tag reelay-transcoder --file "$root/Dockerfile" "$root"
+images build --isolation chroot --pull=never --format docker --tag reelay-transcoder --file "$root/Dockerfile" "$root"
