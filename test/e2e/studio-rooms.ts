@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -26,10 +27,12 @@ export function roomCases(stage: () => RoomStage): void {
   describe('a room', () => {
     let host: Page;
     let guest: Page;
+    let folder: string;
 
     beforeAll(async () => {
       const { api } = stage();
-      const film = join(await makeFolder('studio-rooms'), 'film.mp4');
+      folder = await makeFolder('studio-rooms');
+      const film = join(folder, 'film.mp4');
       await makeClip(film, { seconds: FILM_SECONDS, size: '320x180', bitrate: '300k' });
       const choices = { title: 'Together', preset: 'ultrafast', ladder: LADDER };
       const { videoId, jobId } = await uploadFile(api, film, 'single', choices);
@@ -46,6 +49,7 @@ export function roomCases(stage: () => RoomStage): void {
     afterAll(async () => {
       await host?.context().close();
       await guest?.context().close();
+      if (folder) await rm(folder, { recursive: true });
     });
 
     it('shows its members, and gives its controls to the host', async () => {
