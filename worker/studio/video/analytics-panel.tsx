@@ -7,6 +7,7 @@ import { clockText, spanText } from '../ui/amounts.ts';
 import { LineChart } from '../ui/charts.tsx';
 import { SelectField, TextField } from '../ui/field.tsx';
 import { FailureNotice } from '../ui/notice.tsx';
+import './analytics.css';
 import { analyticsQuery, type DateRange, rangeOfDays } from './date-range.ts';
 
 const PRESETS = [
