@@ -1,7 +1,13 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longest; whichever started last would keep one core waiting for the other. */
-const LONGEST = ['corpus.test.ts', 'main-story.test.ts', 'players.test.ts', 'growing.test.ts'];
+const LONGEST = [
+  'corpus.test.ts',
+  'main-story.test.ts',
+  'players.test.ts',
+  'studio.test.ts',
+  'growing.test.ts',
+];
 
 /** Starts what takes longest first. */
 export class LongestFirst extends BaseSequencer {
