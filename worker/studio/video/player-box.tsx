@@ -13,6 +13,8 @@ import { isWatchable, type JobProgress } from './use-video.ts';
 
 type Props = { video: Video; progress: JobProgress | undefined; onSession(session: PlayAnswer): void };
 
+const MAX_ATTEMPTS = 4;
+
 export function PlayerBox({ video, progress, onSession }: Props) {
   return (
     <div className="video-stage" style={shapeOf(video)}>
@@ -44,11 +46,17 @@ function Player({ video, onSession }: Omit<Props, 'progress'>) {
       const mounting = { videoId: id, title, session, api: calls, onFailure: setBroken };
       player.current = mountPlayer(place.current, mounting);
     };
+    let again: ReturnType<typeof setTimeout> | undefined;
     start().catch((error) => {
-      if (!isGone) setFailure(asFailure(error));
+      if (isGone) return;
+      const refusal = asFailure(error);
+      // Such as a video that is playable in a moment.
+      if (!refusal.isPassing || attempt >= MAX_ATTEMPTS) setFailure(refusal);
+      else again = setTimeout(() => setAttempt(attempt + 1), 1000 * refusal.retryAfterSeconds);
     });
     return () => {
       isGone = true;
+      clearTimeout(again);
       player.current?.destroy();
       player.current = undefined;
     };
