@@ -10,12 +10,11 @@ import { bitrateText, bytesText, momentText, spanText } from '../ui/amounts.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { Button, ButtonLink } from '../ui/button.tsx';
 import { FailureNotice } from '../ui/notice.tsx';
-import { Progress } from '../ui/progress.tsx';
 import { PageHead } from '../ui/shell.tsx';
-import { etaText, stageText } from '../video/stage-text.ts';
 import { useAction } from '../video/use-action.ts';
 import { ExplainedError } from './explained-error.tsx';
 import './jobs.css';
+import { LiveProgress } from './live-progress.tsx';
 import { TaskTable } from './task-table.tsx';
 
 const TASKS_POLL_MS = 3000;
@@ -71,11 +70,7 @@ export function Page({ id }: PageProps) {
       {isOpen ? (
         <div className="card">
           <div className="card-body">
-            <Progress
-              label={stageText(live.stage)}
-              percent={live.progress}
-              note={[etaText(live.etaSeconds), `${Math.floor(live.progress)}%`].filter(Boolean).join(' · ')}
-            />
+            <LiveProgress live={live} />
           </div>
         </div>
       ) : null}

@@ -10,13 +10,12 @@ import { StateBadge } from '../ui/badge.tsx';
 import { ButtonLink } from '../ui/button.tsx';
 import { LoadMore } from '../ui/load-more.tsx';
 import { Empty, FailureNotice } from '../ui/notice.tsx';
-import { Progress } from '../ui/progress.tsx';
 import { PageHead } from '../ui/shell.tsx';
 import { type Column, Table } from '../ui/table.tsx';
 import { Tabs } from '../ui/tabs.tsx';
 import { filtered, usePages } from '../use-pages.ts';
-import { etaText, stageText } from '../video/stage-text.ts';
 import './jobs.css';
+import { LiveProgress } from './live-progress.tsx';
 
 const STATES = [
   ['', 'All'],
@@ -116,11 +115,7 @@ function LiveState({ job, onChange }: { job: ListedJob; onChange(): void }) {
   }
   return (
     <div className="job-running">
-      <Progress
-        label={stageText(live.stage)}
-        percent={live.progress}
-        note={[etaText(live.etaSeconds), `${Math.floor(live.progress)}%`].filter(Boolean).join(' · ')}
-      />
+      <LiveProgress live={live} />
     </div>
   );
 }

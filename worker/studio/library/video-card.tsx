@@ -1,11 +1,10 @@
 import type { Video } from '../../../shared/api.ts';
+import { LiveProgress } from '../jobs/live-progress.tsx';
 import { useLiveJob } from '../live-job.ts';
 import { pageAt } from '../router.ts';
 import { clockText, whenText } from '../ui/amounts.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { Icon } from '../ui/icons.tsx';
-import { Progress } from '../ui/progress.tsx';
-import { etaText, stageText } from '../video/stage-text.ts';
 import { Poster } from './poster.tsx';
 
 type Props = {
@@ -50,13 +49,7 @@ export function VideoCard({ video, mayDelete, onChange, onDelete }: Props) {
           <StateBadge state={video.state} />
           <span>{factsOf(video)}</span>
         </div>
-        {isOpen && live ? (
-          <Progress
-            label={stageText(live.stage)}
-            percent={live.progress}
-            note={[etaText(live.etaSeconds), `${Math.floor(live.progress)}%`].filter(Boolean).join(' · ')}
-          />
-        ) : null}
+        {isOpen && live ? <LiveProgress live={live} /> : null}
         {video.state === 'failed' && video.error ? (
           <p className="video-card-error small">{video.error.detail}</p>
         ) : null}

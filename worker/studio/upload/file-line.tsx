@@ -1,13 +1,13 @@
 // One file on its way: what it is, how much of it is there, what is being made of it, where to watch it.
 import type { Video } from '../../../shared/api.ts';
 import { useApi } from '../api.ts';
+import { LiveProgress } from '../jobs/live-progress.tsx';
 import { useLiveJob } from '../live-job.ts';
 import { pageAt } from '../router.ts';
 import { bytesText } from '../ui/amounts.ts';
 import { Badge, StateBadge } from '../ui/badge.tsx';
 import { Button, ButtonLink } from '../ui/button.tsx';
 import { Progress } from '../ui/progress.tsx';
-import { etaText, stageText } from '../video/stage-text.ts';
 import type { Line } from './lines.ts';
 import { whatItIs, whatWillBe } from './preflight.ts';
 
@@ -86,13 +86,7 @@ function Made({ videoId }: { videoId: string }) {
   const isWatchable = video?.state === 'ready' || video?.state === 'playable';
   return (
     <>
-      {isOpen && live ? (
-        <Progress
-          label={stageText(live.stage)}
-          percent={live.progress}
-          note={[etaText(live.etaSeconds), `${Math.floor(live.progress)}%`].filter(Boolean).join(' · ')}
-        />
-      ) : null}
+      {isOpen && live ? <LiveProgress live={live} /> : null}
       {video?.error ? <p className="small upload-trouble">{video.error.detail}</p> : null}
       <div className="row">
         {video ? <StateBadge state={video.state} /> : null}
