@@ -13,7 +13,9 @@ import { listVideos } from '../../worker/videos/store.ts';
 const env = testEnv as unknown as Env;
 const log = createLog();
 const ROWS = Number(env.STEADY_ROWS);
-const RUNS = 15;
+const RUNS = 5;
+/** The clock of workerd tells whole milliseconds. */
+const CALLS_PER_RUN = 10;
 const OWNERS = 7;
 
 /** Half of the videos have been ready for long, the others wait for their first task. */
@@ -42,12 +44,13 @@ async function fill(rows: number): Promise<void> {
   );
 }
 
+/** Milliseconds of one call. */
 async function median(act: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   for (let run = 0; run < RUNS; run += 1) {
     const startedMs = performance.now();
-    await act();
-    times.push(performance.now() - startedMs);
+    for (let call = 0; call < CALLS_PER_RUN; call += 1) await act();
+    times.push((performance.now() - startedMs) / CALLS_PER_RUN);
   }
   return times.sort((a, b) => a - b)[RUNS >> 1]!;
 }
