@@ -63,6 +63,11 @@ export const COUNTED_METRICS = {
     help: 'Leases nobody renewed, taken back.',
     labels: [],
   },
+  reelay_dead_tickets_total: {
+    type: 'counter',
+    help: 'Tickets nobody acknowledged in time and in turn. Their jobs go on; transcoders are missing or in trouble.',
+    labels: [],
+  },
   reelay_webhook_attempts_total: {
     type: 'counter',
     help: 'Attempts to deliver a webhook: delivered, pending (another follows), exhausted or disabled.',

@@ -5,6 +5,7 @@ import { createApp } from './app.ts';
 import type { Env } from './env.ts';
 import { pruneKeys } from './http/idempotency-store.ts';
 import { flushMeter, meter } from './http/meter.ts';
+import { buryTickets, DEAD_TICKET_QUEUE } from './jobs/dead-tickets.ts';
 import { sweep } from './jobs/sweeper.ts';
 import { pruneDevices } from './playback/device-store.ts';
 import { countViews } from './playback/popularity.ts';
@@ -33,7 +34,8 @@ export default {
 
   async queue(batch, env) {
     const log = createLog({ queue: batch.queue });
-    await consumeWatch(batch, env, log);
+    if (batch.queue === DEAD_TICKET_QUEUE) buryTickets(batch, log);
+    else await consumeWatch(batch, env, log);
     await flushMeter(env, log);
   },
 

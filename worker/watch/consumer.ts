@@ -8,8 +8,6 @@ import { meter } from '../http/meter.ts';
 import { copyToAnalytics } from './analytics-engine.ts';
 import { rollUp } from './roll-up.ts';
 
-export const WATCH_QUEUE = 'reelay-watch';
-
 /** What a batch says of one session. */
 export type Heard = {
   ownerId?: string | undefined;
