@@ -42,7 +42,10 @@ const SCENARIOS: Record<string, (seed: number, say: Say) => Promise<Outcome>> = 
     const late = isLate
       ? [`the last job ended ${report.settleSeconds.toFixed(1)} s after the last fault`]
       : [];
-    return { table: jobTable(report), broken: [...report.broken, ...late] };
+    const idle = ['ticket.dropped', 'ticket.duplicated', 'nemesis.kill', 'fault.r2.refused']
+      .filter((fault) => !report.faults[fault])
+      .map((fault) => `there was no ${fault}`);
+    return { table: jobTable(report), broken: [...report.broken, ...late, ...idle] };
   },
   check: async () => {
     const { broken, counts } = checkHistory(await readHistory(positionals[1] ?? ''));

@@ -82,6 +82,7 @@ async function runOn(
     },
     transcoderVariables: { REELAY_URL: host.url, QUEUES_API: host.url, IDLE_CLAIM_MS: '1000' },
   });
+  tickets.begin(stack.secrets.queueToken);
   say(`stack up at ${workerUrl}, faults at ${host.url}`);
   let observer: Observer | undefined;
   try {

@@ -6,6 +6,11 @@ import type { History } from './history.ts';
 export type TicketRates = { dropped: number; duplicated: number };
 
 export type TicketFaults = {
+  /**
+   * From now on what is in the queue meets its fate: transcoders that always find work ask for no tickets, and all of
+   * them would wait for the end.
+   */
+  begin(queueToken: string): void;
   /** Answers a pull or an ack of a transcoder. */
   answer(path: string, authorization: string, body: string): Promise<unknown>;
   /** From now on every ticket is handed on at once. */
@@ -14,6 +19,8 @@ export type TicketFaults = {
 
 type Message = { body: string; id: string; lease_id: string; attempts: number; metadata: object };
 
+/** Of the local stack's queue. */
+const PULL = '/accounts/local/queues/reelay-tickets/messages/pull';
 const LONGEST_DELAY_MS = 2500;
 const TAKE_MS = 500;
 
@@ -60,12 +67,14 @@ export function createTicketFaults(
   };
 
   return {
+    begin: (queueToken) => {
+      const again = () => void take(PULL, `Bearer ${queueToken}`).catch(() => undefined);
+      taking = setInterval(again, TAKE_MS).unref();
+    },
     async answer(path, authorization, body) {
       const success = { success: true, errors: [], messages: [] };
       // Acknowledged upstream as they came: what a dying transcoder holds is lost, as it may be in production.
       if (path.endsWith('/ack')) return { ...success, result: { ackCount: 0, retryCount: 0, warnings: [] } };
-      // Transcoders at work ask for no tickets; what is in the queue meets its fate all the same.
-      taking ??= setInterval(() => void take(path, authorization).catch(() => undefined), TAKE_MS).unref();
       await take(path, authorization);
       const { batch_size = 5 } = JSON.parse(body) as { batch_size?: number };
       const due = held.filter(({ dueAtMs }) => dueAtMs <= Date.now()).sort((a, b) => a.order - b.order);
