@@ -181,7 +181,17 @@ export const UPLOAD_OPERATIONS = {
     access: 'uploader',
     headers: TUS_HEADERS,
     answers: { 200: null },
-    errors: ['tus_version_unsupported', 'upload_expired', 'upload_not_open', 'upload_terminated'],
+    // An upload that has all its bytes and could not be finished at once is finished by whoever asks.
+    errors: [
+      ...VERDICTS,
+      ...[
+        'upload_empty',
+        'tus_version_unsupported',
+        'upload_expired',
+        'upload_not_open',
+        'upload_terminated',
+      ],
+    ] as const,
   },
   'PATCH /v1/tus/{id}': {
     summary: 'Send bytes to a tus upload; the last ones begin its job',
