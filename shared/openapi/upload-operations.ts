@@ -184,14 +184,12 @@ export const UPLOAD_OPERATIONS = {
     // An upload that has all its bytes and could not be finished at once is finished by whoever asks.
     errors: [
       ...VERDICTS,
-      ...[
-        'upload_empty',
-        'tus_version_unsupported',
-        'upload_expired',
-        'upload_not_open',
-        'upload_terminated',
-      ],
-    ] as const,
+      'upload_empty',
+      'tus_version_unsupported',
+      'upload_expired',
+      'upload_not_open',
+      'upload_terminated',
+    ],
   },
   'PATCH /v1/tus/{id}': {
     summary: 'Send bytes to a tus upload; the last ones begin its job',
