@@ -9,7 +9,9 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 suite=bookworm
 node_version=24.21.0
 npm_version=11.21.2
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# This machine's own; `apt-get update` must have been run once.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' "Release: $suite" "Component: main" | head -n 1)}
+[ -n "$mirror" ] || { echo 'apt knows no packages: run apt-get update' >&2; exit 1; }
 base_image=docker.io/library/node:24-bookworm-slim
 
 case $(uname -m) in
