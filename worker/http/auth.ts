@@ -1,4 +1,5 @@
 // Who is asking: a JWT, an API key or the token of a watch link, always as `Authorization: Bearer`.
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { Role } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
@@ -11,7 +12,7 @@ import { verifyJwt } from './jwt.ts';
 
 /** Sets `caller`. @throws AppError `unauthorized`, `token_expired`, or `forbidden` for a guest off its paths. */
 export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
-  const [, token] = /^Bearer +([^\s]+)$/i.exec(c.req.header('Authorization') ?? '') ?? [];
+  const token = bearerOf(c);
   if (!token)
     throw new AppError('unauthorized', { detail: 'Send Authorization: Bearer with a token or an API key.' });
   const caller = await callerOf(token, c.env.DB, c.var.config);
@@ -22,6 +23,11 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   c.set('caller', { ...caller, ...(trace && { traceparent: traceparentOf(trace) }) });
   await next();
 });
+
+/** What stands in `Authorization: Bearer`. */
+export function bearerOf(c: Context): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '')?.[1];
+}
 
 /** Lets these roles pass; `admin` always may. */
 export function requires(...roles: Role[]) {

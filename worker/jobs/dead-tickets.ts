@@ -1,5 +1,5 @@
-// Tickets that nobody acknowledged. A ticket is a wake-up and its job is in D1, where the next ask for work finds it: what is
-// left to do is to tell that it happened.
+// Tickets that nobody acknowledged. A ticket is a wake-up and its job is in D1, where the next ask for work finds
+// it: what is left to do is to tell that it happened.
 import type { Log } from '../../shared/log.ts';
 import { Ticket } from '../../shared/messages.ts';
 import { meter } from '../http/meter.ts';

@@ -6,7 +6,7 @@ import { every } from 'hono/combine';
 import { createMiddleware } from 'hono/factory';
 import { prometheusText, type Series } from '../../shared/metrics.ts';
 import { WORKER_METRICS } from '../../shared/metrics-worker.ts';
-import { authenticate, requires } from '../http/auth.ts';
+import { authenticate, bearerOf, requires } from '../http/auth.ts';
 import type { AppEnv } from '../http/context.ts';
 import { equalSecrets } from '../http/equal-secrets.ts';
 import { flushMeter, metricsStore } from '../http/meter.ts';
@@ -39,8 +39,8 @@ export function metricsRoutes(): Hono<AppEnv> {
 /** Lets pass who shows METRICS_TOKEN, where there is one, and admins. */
 const mayScrape = createMiddleware<AppEnv>(async (c, next) => {
   const { METRICS_TOKEN } = c.var.config;
-  const [, token = ''] = /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '') ?? [];
-  if (METRICS_TOKEN !== undefined && (await equalSecrets(token, METRICS_TOKEN))) return await next();
+  if (METRICS_TOKEN !== undefined && (await equalSecrets(bearerOf(c) ?? '', METRICS_TOKEN)))
+    return await next();
   return (await every(authenticate, requires('admin'))(c, next)) ?? undefined;
 });
 
