@@ -1,14 +1,12 @@
 // An owner's jobs as a list, and what each one is made of.
 import { z } from 'zod';
 import { Job } from './api.ts';
+import { PageCursor } from './page-cursor.ts';
 import { JobState, TaskKind, TaskState } from './states.ts';
 
 export const JobQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z
-    .string()
-    .regex(/^\d{1,12}_[0-9a-f-]{1,40}$/, 'is not one that was given')
-    .optional(),
+  cursor: PageCursor.optional(),
   state: JobState.optional(),
 });
 

@@ -1,6 +1,7 @@
 // Webhooks as the public API shows them: endpoints, events and what became of them.
 import { z } from 'zod';
 import { MAX_IMPORT_URL_CHARS } from './import-url.ts';
+import { PageCursor } from './page-cursor.ts';
 
 export const WebhookEventType = z.enum([
   'upload.completed',
@@ -60,10 +61,7 @@ export type DeliveryState = z.infer<typeof DeliveryState>;
 
 export const DeliveryQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z
-    .string()
-    .regex(/^\d{1,12}_[0-9a-f-]{1,40}$/, 'is not one that was given')
-    .optional(),
+  cursor: PageCursor.optional(),
   state: DeliveryState.optional(),
 });
 

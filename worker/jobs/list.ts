@@ -1,5 +1,6 @@
 // An owner's jobs, newest first, and the tasks of one.
 import type { JobList, JobTask, ListedJob } from '../../shared/job-api.ts';
+import { pageOf, placeIn } from '../../shared/page-cursor.ts';
 import { rfc3339 } from '../../shared/rfc3339.ts';
 import type { JobState, TaskKind, TaskState } from '../../shared/states.ts';
 import { renderJob } from './render.ts';
@@ -13,16 +14,9 @@ export async function jobsOf(
   ownerId: string,
   { limit, state, cursor }: JobPage,
 ): Promise<JobList> {
-  const [createdAt, id] = cursor?.split('_') ?? [];
-  const after = createdAt && id ? { createdAt: Number(createdAt), id } : undefined;
-  // One more than asked tells whether there is a next page.
-  const rows = await listedJobs(db, ownerId, { state, after, limit: limit + 1 });
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    jobs: page.map(listed),
-    ...(rows.length > limit && last && { nextCursor: `${last.created_at}_${last.id}` }),
-  };
+  const rows = await listedJobs(db, ownerId, { state, after: placeIn(cursor), limit: limit + 1 });
+  const { page, next } = pageOf(rows, limit);
+  return { jobs: page.map(listed), ...next };
 }
 
 function listed(row: JobRow & { video_title: string }): ListedJob {

@@ -1,4 +1,5 @@
 // Reading jobs. A row carries the counts of its tasks, so that one query renders it.
+import type { RowPlace } from '../../shared/page-cursor.ts';
 import type { JobState, TaskState } from '../../shared/states.ts';
 
 export type JobRow = {
@@ -75,7 +76,7 @@ export function jobById(db: D1Database, jobId: string): Promise<JobRow | null> {
 
 export type JobFilter = {
   state?: JobState | undefined;
-  after?: { createdAt: number; id: string } | undefined;
+  after?: RowPlace | undefined;
   limit: number;
 };
 

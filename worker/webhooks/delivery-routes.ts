@@ -1,6 +1,7 @@
 // /v1/webhooks/:id/deliveries: what became of each event, once more, and a ping.
 import { Hono } from 'hono';
 import { AppError } from '../../shared/errors.ts';
+import { pageOf, placeIn } from '../../shared/page-cursor.ts';
 import { rfc3339 } from '../../shared/rfc3339.ts';
 import { type Delivery, type DeliveryList, DeliveryQuery, PING } from '../../shared/webhook-api.ts';
 import { requires } from '../http/auth.ts';
@@ -26,15 +27,10 @@ export function deliveryRoutes(): Hono<AppEnv> {
 
   app.get('/v1/webhooks/:id/deliveries', isAdmin, async (c) => {
     const { limit, cursor, state } = validated(DeliveryQuery, c.req.query());
-    const [createdAt, id] = cursor?.split('_') ?? [];
-    const after = createdAt && id ? { createdAt: Number(createdAt), id } : undefined;
+    const after = placeIn(cursor);
     const rows = await listDeliveries(c.env.DB, (await own(c)).id, { state, after, limit: limit + 1 });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    const list: DeliveryList = {
-      deliveries: page.map(renderDelivery),
-      ...(rows.length > limit && last && { nextCursor: `${last.created_at}_${last.id}` }),
-    };
+    const { page, next } = pageOf(rows, limit);
+    const list: DeliveryList = { deliveries: page.map(renderDelivery), ...next };
     return c.json(list);
   });
 

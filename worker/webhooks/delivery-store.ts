@@ -1,6 +1,8 @@
 // SQL of deliveries: pending -> sending -> delivered | pending | exhausted | disabled. An attempt holds a lease by its
 // epoch; one whose lease has lapsed is due again, and whatever it still has to tell counts only if it was delivered.
+
 import { DAY_SECONDS } from '../../shared/limits.ts';
+import type { RowPlace } from '../../shared/page-cursor.ts';
 import type { DeliveryAttempt, DeliveryState } from '../../shared/webhook-api.ts';
 
 /** Longer than an attempt may take, with what is written before and after it. */
@@ -120,7 +122,7 @@ export async function listDeliveries(
   endpointId: string,
   filter: {
     state?: DeliveryState | undefined;
-    after?: { createdAt: number; id: string } | undefined;
+    after?: RowPlace | undefined;
     limit: number;
   },
 ): Promise<DeliveryRow[]> {
