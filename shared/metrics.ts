@@ -92,6 +92,11 @@ export function seriesKey(name: string, values: readonly string[]): string {
   return [name, ...values].join(SEPARATOR);
 }
 
+export function readSeriesKey(key: string): { name: string; values: string[] } {
+  const [name = '', ...values] = key.split(SEPARATOR);
+  return { name, values };
+}
+
 /** Adds what others have counted; what the table does not know, or in other buckets, is from another version. */
 export function addSeries(totals: Map<string, number[]>, table: MetricTable, added: readonly Series[]): void {
   for (const [key, numbers] of added) {
@@ -107,7 +112,7 @@ export function addSeries(totals: Map<string, number[]>, table: MetricTable, add
 export function prometheusText(table: MetricTable, series: Iterable<Series>): string {
   const byName = new Map<string, { values: string[]; numbers: number[] }[]>();
   for (const [key, numbers] of series) {
-    const [name = '', ...values] = key.split(SEPARATOR);
+    const { name, values } = readSeriesKey(key);
     const row = rowOf(table, name);
     if (!row || row.labels.length !== values.length || numbers.length !== lengthOf(row)) continue;
     byName.set(name, [...(byName.get(name) ?? []), { values, numbers }]);

@@ -1,7 +1,7 @@
 // The numbers of /metrics that people ask for, as JSON.
 import { SECOND_MS } from '../../shared/limits.ts';
 import type { Series } from '../../shared/metrics.ts';
-import { seriesKey } from '../../shared/metrics.ts';
+import { readSeriesKey, seriesKey } from '../../shared/metrics.ts';
 import type { Stats } from '../../shared/metrics-api.ts';
 import type { WORKER_METRICS } from '../../shared/metrics-worker.ts';
 import type { MetricsReading } from './metrics-store.ts';
@@ -20,8 +20,8 @@ export function statsOf(
     all.find(([key]) => key === seriesKey(name, values))?.[1][0] ?? 0;
   const sum = (name: Name, isCounted: (values: string[]) => boolean = () => true) =>
     all.reduce((total, [key, numbers]) => {
-      const [seriesName, ...values] = key.split('\u0000');
-      return seriesName === name && isCounted(values) ? total + numbers[0]! : total;
+      const series = readSeriesKey(key);
+      return series.name === name && isCounted(series.values) ? total + numbers[0]! : total;
     }, 0);
   const reads = sum('reelay_media_reads_total');
   const missed = one('reelay_media_reads_total', 'storage');

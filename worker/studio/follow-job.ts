@@ -1,6 +1,6 @@
 // Waits until a video is playable or has failed, and then until it is ready: the job's event stream shows progress
 // live, reading the video every few seconds does where there is no stream.
-import type { JobEvent, Video } from '../../shared/api.ts';
+import type { Job, JobEvent, Video } from '../../shared/api.ts';
 import { type WatchApi, wait } from './api-client.ts';
 
 export type JobProgress = { percent: number; stage: string; etaSeconds?: number };
@@ -47,7 +47,7 @@ async function follow(api: WatchApi, onProgress: OnProgress, { isThere, isLast }
   }
 }
 
-function isOpen(job: Video['job']): job is NonNullable<Video['job']> {
+export function isOpen<One extends Pick<Job, 'state'>>(job: One | undefined): job is One {
   return job?.state === 'queued' || job?.state === 'running';
 }
 

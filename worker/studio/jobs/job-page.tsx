@@ -14,6 +14,7 @@ import { PageHead } from '../ui/shell.tsx';
 import { useAction } from '../video/use-action.ts';
 import { ExplainedError } from './explained-error.tsx';
 import './jobs.css';
+import { isOpen } from '../follow-job.ts';
 import { LiveProgress } from './live-progress.tsx';
 import { TaskTable } from './task-table.tsx';
 
@@ -24,15 +25,15 @@ export function Page({ id }: PageProps) {
   const { data: job, failure, reload } = useApi<Job>(`/v1/jobs/${encodeURIComponent(id)}`);
   const { data: tasks, reload: reloadTasks } = useApi<JobTasks>(`/v1/jobs/${encodeURIComponent(id)}/tasks`);
   const { data: video } = useApi<Video>(job && `/v1/videos/${job.videoId}`);
-  const isOpen = job?.state === 'queued' || job?.state === 'running';
+  const isJobOpen = isOpen(job);
   const reloadAll = () => Promise.all([reload(), reloadTasks()]);
-  const event = useLiveJob(isOpen ? job.id : undefined, () => void reloadAll());
+  const event = useLiveJob(isJobOpen ? job.id : undefined, () => void reloadAll());
   // No event tells of single tasks.
   useEffect(() => {
-    if (!isOpen) return;
+    if (!isJobOpen) return;
     const timer = setInterval(() => void Promise.all([reload(), reloadTasks()]), TASKS_POLL_MS);
     return () => clearInterval(timer);
-  }, [isOpen, reload, reloadTasks]);
+  }, [isJobOpen, reload, reloadTasks]);
   const action = useAction();
   const retry = () =>
     action.run(async () => {
@@ -46,7 +47,7 @@ export function Page({ id }: PageProps) {
     });
   if (failure && !job) return <FailureNotice failure={failure} title="This job cannot be shown" />;
   if (!job) return <p className="quiet">One moment …</p>;
-  const live = isOpen && event ? event : job;
+  const live = isJobOpen && event ? event : job;
   return (
     <>
       <nav className="page-up" aria-label="Where this is">
@@ -55,7 +56,7 @@ export function Page({ id }: PageProps) {
       <PageHead title={video?.title ?? 'Job'} note={<span className="mono">{job.id}</span>}>
         <StateBadge state={live.state} />
         <ButtonLink href={pageAt(`videos/${job.videoId}`)}>To the video</ButtonLink>
-        {mayUpload(session) && isOpen ? (
+        {mayUpload(session) && isJobOpen ? (
           <Button tone="danger" isBusy={action.isBusy} onClick={() => void cancel()}>
             Cancel
           </Button>
@@ -67,7 +68,7 @@ export function Page({ id }: PageProps) {
         ) : null}
       </PageHead>
       {action.failure ? <FailureNotice failure={action.failure} /> : null}
-      {isOpen ? (
+      {isJobOpen ? (
         <div className="card">
           <div className="card-body">
             <LiveProgress live={live} />

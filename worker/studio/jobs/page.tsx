@@ -15,6 +15,7 @@ import { type Column, Table } from '../ui/table.tsx';
 import { Tabs } from '../ui/tabs.tsx';
 import { filtered, usePages } from '../use-pages.ts';
 import './jobs.css';
+import { isOpen } from '../follow-job.ts';
 import { LiveProgress } from './live-progress.tsx';
 
 const STATES = [
@@ -102,8 +103,7 @@ export function Page({ query }: PageProps) {
 }
 
 function LiveState({ job, onChange }: { job: ListedJob; onChange(): void }) {
-  const isOpen = job.state === 'queued' || job.state === 'running';
-  const event: JobEvent | undefined = useLiveJob(isOpen ? job.id : undefined, onChange);
+  const event: JobEvent | undefined = useLiveJob(isOpen(job) ? job.id : undefined, onChange);
   const live = event ?? job;
   if (live.state !== 'running') {
     return (

@@ -1,4 +1,5 @@
 import type { Video } from '../../../shared/api.ts';
+import { isOpen } from '../follow-job.ts';
 import { LiveProgress } from '../jobs/live-progress.tsx';
 import { useLiveJob } from '../live-job.ts';
 import { pageAt } from '../router.ts';
@@ -17,8 +18,7 @@ type Props = {
 
 export function VideoCard({ video, mayDelete, onChange, onDelete }: Props) {
   const { job } = video;
-  const isOpen = job?.state === 'queued' || job?.state === 'running';
-  const event = useLiveJob(isOpen ? job.id : undefined, onChange);
+  const event = useLiveJob(isOpen(job) ? job.id : undefined, onChange);
   const live = event ?? job;
   const href = pageAt(`videos/${video.id}`);
   return (
@@ -49,7 +49,7 @@ export function VideoCard({ video, mayDelete, onChange, onDelete }: Props) {
           <StateBadge state={video.state} />
           <span>{factsOf(video)}</span>
         </div>
-        {isOpen && live ? <LiveProgress live={live} /> : null}
+        {isOpen(job) && live ? <LiveProgress live={live} /> : null}
         {video.state === 'failed' && video.error ? (
           <p className="video-card-error small">{video.error.detail}</p>
         ) : null}

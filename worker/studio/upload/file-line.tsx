@@ -1,6 +1,7 @@
 // One file on its way: what it is, how much of it is there, what is being made of it, where to watch it.
 import type { Video } from '../../../shared/api.ts';
 import { useApi } from '../api.ts';
+import { isOpen } from '../follow-job.ts';
 import { LiveProgress } from '../jobs/live-progress.tsx';
 import { useLiveJob } from '../live-job.ts';
 import { pageAt } from '../router.ts';
@@ -80,13 +81,12 @@ function LineBadge({ line }: { line: Line }) {
 function Made({ videoId }: { videoId: string }) {
   const { data: video, reload } = useApi<Video>(`/v1/videos/${videoId}`);
   const job = video?.job;
-  const isOpen = job?.state === 'queued' || job?.state === 'running';
-  const event = useLiveJob(isOpen ? job.id : undefined, () => void reload());
+  const event = useLiveJob(isOpen(job) ? job.id : undefined, () => void reload());
   const live = event ?? job;
   const isWatchable = video?.state === 'ready' || video?.state === 'playable';
   return (
     <>
-      {isOpen && live ? <LiveProgress live={live} /> : null}
+      {isOpen(job) && live ? <LiveProgress live={live} /> : null}
       {video?.error ? <p className="small upload-trouble">{video.error.detail}</p> : null}
       <div className="row">
         {video ? <StateBadge state={video.state} /> : null}

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { Video } from '../../../shared/api.ts';
 import type { WatchLink } from '../../../shared/play-api.ts';
 import { api } from '../api.ts';
+import { isOpen } from '../follow-job.ts';
 import { goTo, pageAt } from '../router.ts';
 import { momentText } from '../ui/amounts.ts';
 import { Button, ButtonLink } from '../ui/button.tsx';
@@ -12,7 +13,6 @@ import { FailureNotice } from '../ui/notice.tsx';
 import { PrewarmDialog } from './prewarm-dialog.tsx';
 import { TranscodeDialog } from './transcode-dialog.tsx';
 import { useAction } from './use-action.ts';
-import { isOpen } from './use-video.ts';
 
 type Props = { video: Video; mayManage: boolean; onChange(): Promise<void> };
 type Open = 'share' | 'transcode' | 'prewarm' | 'delete';

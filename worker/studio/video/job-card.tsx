@@ -2,6 +2,7 @@
 import { useState } from 'react';
 import type { Job, Video } from '../../../shared/api.ts';
 import { api } from '../api.ts';
+import { isOpen } from '../follow-job.ts';
 import { ExplainedError } from '../jobs/explained-error.tsx';
 import { pageAt } from '../router.ts';
 import { spanText, whenText } from '../ui/amounts.ts';
@@ -12,7 +13,7 @@ import { FailureNotice } from '../ui/notice.tsx';
 import { Progress } from '../ui/progress.tsx';
 import { etaText, STEPS, stageText } from './stage-text.ts';
 import { useAction } from './use-action.ts';
-import { isOpen, type JobProgress } from './use-video.ts';
+import type { JobProgress } from './use-video.ts';
 
 type Props = {
   video: Video;

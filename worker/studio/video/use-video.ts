@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { Job, JobEvent, Video } from '../../../shared/api.ts';
 import { jobEventsUrl, type Loaded, useApi } from '../api.ts';
+import { isOpen } from '../follow-job.ts';
 
 export type JobProgress = Pick<Job, 'state' | 'progress' | 'stage' | 'etaSeconds'>;
 
@@ -33,10 +34,6 @@ export function useVideo(videoId: string): LiveVideo {
     return () => clearInterval(timer);
   }, [isMoving, reload]);
   return { ...loaded, progress: job && progressOf(job, news) };
-}
-
-export function isOpen(job: Job | undefined): job is Job {
-  return job?.state === 'queued' || job?.state === 'running';
 }
 
 export function isWatchable({ state }: Video): boolean {
