@@ -75,6 +75,7 @@ export default defineConfig(async () => {
             name: 'e2e',
             environment: 'node',
             include: ['test/e2e/**/*.test.ts'],
+            globalSetup: ['test/support/migrated-state.ts'],
             testTimeout: 180_000,
             hookTimeout: 180_000,
             // Much of a story is waiting for servers to start; more than two at once would starve the encoders.

@@ -21,6 +21,8 @@ import { peakResidentBytes } from './processes.ts';
 /** Told by the program on its last line. */
 export type JobCost = {
   kinds: Record<string, Cost & { tasks: number }>;
+  /** Names of the rungs that were made. */
+  rungs: string[];
   sourceFetches: number;
   nodePeakBytes: number;
 };
@@ -78,7 +80,8 @@ async function main(clip: string, endpoint: string): Promise<JobCost> {
   for (const { index } of plan.chunks) await task(`chunk:${index}`);
   for (const index of plan.audio.keys()) await task(`audio:${index}`);
   await task('finish');
-  return { kinds, sourceFetches: caches.fetches, nodePeakBytes: await peakResidentBytes(process.pid) };
+  const rungs = plan.renditions.map(({ name }) => name);
+  return { kinds, rungs, sourceFetches: caches.fetches, nodePeakBytes: await peakResidentBytes(process.pid) };
 }
 
 const [clip, endpoint] = process.argv.slice(2);

@@ -8,6 +8,8 @@ import type { AddressInfo } from 'node:net';
 type Stored = { bytes: Buffer; etag: string };
 
 const objects = new Map<string, Stored>();
+/** Parts of the uploads that are not complete, by upload and then by number. */
+const uploads = new Map<string, Map<number, Buffer>>();
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://store');
@@ -16,6 +18,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.writeHead(status, headers);
     response.end(body);
   };
+  if (request.method === 'POST' && url.searchParams.has('uploads')) return end(200, {}, createUpload());
+  const parts = uploads.get(url.searchParams.get('uploadId') ?? '');
+  if (parts && request.method === 'PUT') {
+    parts.set(Number(url.searchParams.get('partNumber')), await bodyOf(request));
+    return end(200, { etag: '"part"', 'content-length': 0 });
+  }
+  if (parts && request.method === 'POST') {
+    store(key, Buffer.concat([...parts].toSorted(([a], [b]) => a - b).map(([, bytes]) => bytes)));
+    return end(200, {}, '<CompleteMultipartUploadResult/>');
+  }
   if (request.method === 'PUT') return end(await put(key, request), { 'content-length': 0 });
   if (url.searchParams.has('list-type')) return end(200, {}, listing(url.searchParams.get('prefix') ?? ''));
   const held = objects.get(key);
@@ -28,12 +40,26 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 async function put(key: string, request: IncomingMessage): Promise<number> {
+  const bytes = await bodyOf(request);
+  if (request.headers['if-none-match'] === '*' && objects.has(key)) return 412;
+  store(key, bytes);
+  return 200;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece as Buffer);
-  if (request.headers['if-none-match'] === '*' && objects.has(key)) return 412;
-  const bytes = Buffer.concat(pieces);
+  return Buffer.concat(pieces);
+}
+
+function store(key: string, bytes: Buffer): void {
   objects.set(key, { bytes, etag: createHash('md5').update(bytes).digest('hex') });
-  return 200;
+}
+
+function createUpload(): string {
+  const uploadId = String(uploads.size + 1);
+  uploads.set(uploadId, new Map());
+  return `<InitiateMultipartUploadResult><UploadId>${uploadId}</UploadId></InitiateMultipartUploadResult>`;
 }
 
 function listing(prefix: string): string {

@@ -134,10 +134,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 /** wrangler needs seconds even to find nothing to do, so the applied set is remembered beside the database. */
-async function applyMigrations(
+export async function applyMigrations(
   home: Home,
   launch: (command: ChildCommand) => Promise<Child>,
-  ready: NonNullable<StackOptions['onReady']>,
+  ready?: StackOptions['onReady'],
 ): Promise<void> {
   const startedAtMs = Date.now();
   const folder = join(ROOT, 'worker/migrations');
@@ -152,7 +152,7 @@ async function applyMigrations(
   if (!child.hasSucceeded())
     throw new PlainFailure(`the database migrations failed\n${await logTail(child)}`);
   await writeFile(stamp, digest);
-  ready('database', `${files.length} migrations applied`, startedAtMs);
+  ready?.('database', `${files.length} migrations applied`, startedAtMs);
 }
 
 async function failWhenEnded(child: Child, isExpected: (child: Child) => boolean): Promise<never> {

@@ -8,6 +8,7 @@ import { homeAt } from '../../local/home.ts';
 import { findFreePortPair } from '../../local/ports.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import { apiAt } from '../../test/support/api.ts';
+import { copyMigratedState } from '../../test/support/migrated-state.ts';
 import { mintToken } from '../../transcoder/cli/local-stack.ts';
 import { checkHistory, type Findings } from './checker.ts';
 import { startEventReceiver } from './event-receiver.ts';
@@ -69,6 +70,7 @@ async function runOn(
 ): Promise<number> {
   const rules = faultRulesOf(options.seed, RATES);
   const home = homeAt(join(folder, 'home'));
+  await copyMigratedState(home);
   const port = await findFreePortPair();
   const workerUrl = `http://127.0.0.1:${port}`;
   const tickets = createTicketFaults(() => `http://127.0.0.1:${port + 1}`, TICKET_RATES, { rules, history });

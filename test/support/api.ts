@@ -17,7 +17,10 @@ export function apiAt(url: string, token: string) {
     if (!headers.has('authorization')) headers.set('authorization', `Bearer ${token}`);
     if (json !== undefined) headers.set('content-type', 'application/json');
     const body = json === undefined ? init.body : JSON.stringify(json);
-    return fetch(new URL(path, url), { ...rest, headers, body: body ?? null });
+    const send = () => fetch(new URL(path, url), { ...rest, headers, body: body ?? null });
+    const response = await send();
+    const isRepeatable = !(body instanceof ReadableStream);
+    return isRepeatable && (await isLostByDevServer(response)) ? send() : response;
   };
   const call = async (path: string, init?: RequestInit & { json?: unknown }): Promise<Json> => {
     const response = await request(path, init);
@@ -26,6 +29,15 @@ export function apiAt(url: string, token: string) {
     return text ? JSON.parse(text) : {};
   };
   return { url, token, request, call };
+}
+
+/**
+ * Whether the dev server lost the request on its way to the Worker: it keeps connections for five seconds, and now and
+ * then sends on one that is just being closed. An error of the Worker's own is problem+json.
+ */
+async function isLostByDevServer(response: Response): Promise<boolean> {
+  if (response.status !== 500 || response.headers.get('content-type')?.includes('problem+json')) return false;
+  return (await response.clone().text()).startsWith('Error: Network connection lost.');
 }
 
 /** Uploads a file by one method and completes it. Parts are read from disk one at a time. */

@@ -1,7 +1,6 @@
 // What every host of the older API's routes does, the Worker as well as the ingest mode.
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../shared/limits.ts';
-import { toHex } from '../../shared/sign.ts';
 import {
   clipBytes,
   type Form,
@@ -12,6 +11,7 @@ import {
   text,
   uploadForm,
 } from './legacy-form.ts';
+import { sha256Of } from './sha256.ts';
 
 export type LegacyClient = {
   /** At the host under test, with a credential of an owner that has nothing yet unless headers bring another. */
@@ -250,8 +250,4 @@ function renamed(form: Form, from: string, to: string): Form {
   const head = new TextDecoder('latin1').decode(form.body.subarray(0, end)).replace(from, to);
   const bytes = Uint8Array.from(head, (character) => character.charCodeAt(0));
   return { ...form, body: joined([bytes, form.body.subarray(end)]) };
-}
-
-async function sha256Of(bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<string> {
-  return toHex(await crypto.subtle.digest('SHA-256', bytes));
 }

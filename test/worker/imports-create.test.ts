@@ -3,10 +3,11 @@ import type { CreatedImport } from '../../shared/api.ts';
 import { MIB } from '../../shared/limits.ts';
 import { configOf } from '../../worker/env.ts';
 import { createImport } from '../../worker/uploads/create-import.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { clientOf } from './api-client.ts';
 import { begin, importAtWork, jobOf, sendParts, URL_OF_FILM, videoOf } from './import-steps.ts';
 import { claim, clearTasks, env, mustClaim, told } from './ledger-fixtures.ts';
-import { sha256Of, videoBytes } from './upload-steps.ts';
+import { videoBytes } from './upload-steps.ts';
 
 beforeEach(clearTasks);
 

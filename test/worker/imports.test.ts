@@ -5,6 +5,7 @@ import { configOf } from '../../worker/env.ts';
 import { beginImport } from '../../worker/uploads/begin-import.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
 import { purgeDeleted } from '../../worker/videos/delete.ts';
+import { sha256Of } from '../support/sha256.ts';
 import {
   begin,
   importAtWork,
@@ -32,7 +33,7 @@ import {
   taskRow,
   told,
 } from './ledger-fixtures.ts';
-import { jobsOf, sha256Of, storedKeys, videoBytes } from './upload-steps.ts';
+import { jobsOf, storedKeys, videoBytes } from './upload-steps.ts';
 
 const SIZE_BYTES = 2 * 8 * MIB + 12_345;
 const BYTES = videoBytes(SIZE_BYTES);

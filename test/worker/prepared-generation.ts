@@ -11,7 +11,7 @@ import {
   segmentName,
   videoStem,
 } from '../../shared/object-keys.ts';
-import { toHex } from '../../shared/sign.ts';
+import { sha256Of } from '../support/sha256.ts';
 
 export type PreparedGeneration = {
   name: string;
@@ -60,10 +60,6 @@ export async function storeGeneration(
     ...[...objects].map(([object, bytes]) => bucket.put(prefix + object, bytes)),
     bucket.put(prefix + CERTIFICATE, JSON.stringify(certificate)),
   ]);
-}
-
-export async function sha256Of(bytes: BufferSource): Promise<string> {
-  return toHex(await crypto.subtle.digest('SHA-256', bytes));
 }
 
 function tracksOf(shape: GenerationShape): ManifestTracks {

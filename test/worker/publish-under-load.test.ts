@@ -5,14 +5,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { SECOND_MS } from '../../shared/limits.ts';
 import { generationPrefix, MASTER_PLAYLIST } from '../../shared/object-keys.ts';
 import type { PlayAnswer } from '../../shared/play-api.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { addJob, bearer, clearTasks, newJob, runJob, type TestJob } from './ledger-fixtures.ts';
 import { ORIGIN } from './playback-fixtures.ts';
-import {
-  type PreparedGeneration,
-  prepareGeneration,
-  sha256Of,
-  storeGeneration,
-} from './prepared-generation.ts';
+import { type PreparedGeneration, prepareGeneration, storeGeneration } from './prepared-generation.ts';
 
 const PUBLISHES = Number(env.PUBLISHES);
 /** The public place is looked up every 5 seconds: each time it is published anew, that long has passed. */

@@ -3,6 +3,7 @@ import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } fr
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { UploadStatus } from '../../shared/api.ts';
 import { MIB } from '../../shared/limits.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { type Client, clientOf } from './api-client.ts';
 import {
   type Bytes,
@@ -20,7 +21,7 @@ import {
   tus,
   uploadIdOf,
 } from './tus-steps.ts';
-import { jobsOf, multipartOf, sha256Of, storedKeys, videoBytes } from './upload-steps.ts';
+import { jobsOf, multipartOf, storedKeys, videoBytes } from './upload-steps.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();

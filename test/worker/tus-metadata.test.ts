@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Video } from '../../shared/api.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { type Client, clientOf } from './api-client.ts';
 import { base64Of, begin, metadataOf, refusalOf, rowOf, send, tus, uploadIdOf } from './tus-steps.ts';
-import { sha256Of, storedKeys, videoBytes } from './upload-steps.ts';
+import { storedKeys, videoBytes } from './upload-steps.ts';
 
 let client: Client;
 beforeAll(async () => {

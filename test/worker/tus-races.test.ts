@@ -2,6 +2,7 @@
 import { abortAllDurableObjects, env } from 'cloudflare:test';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MIB, SECOND_MS } from '../../shared/limits.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { clientOf } from './api-client.ts';
 import {
   begin,
@@ -15,7 +16,7 @@ import {
   storedBytes,
   tus,
 } from './tus-steps.ts';
-import { jobsOf, sha256Of, videoBytes } from './upload-steps.ts';
+import { jobsOf, videoBytes } from './upload-steps.ts';
 
 const RACES = 50;
 const CLIENTS = 4;

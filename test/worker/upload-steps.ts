@@ -3,7 +3,6 @@ import { env } from 'cloudflare:test';
 import { expect } from 'vitest';
 import type { CompletedUpload, CreatedUpload, UploadMethod, UploadStatus } from '../../shared/api.ts';
 import { MIB } from '../../shared/limits.ts';
-import { toHex } from '../../shared/sign.ts';
 import type { Client } from './api-client.ts';
 import { createdByTus, patch, tusPathOf } from './tus-steps.ts';
 
@@ -117,8 +116,4 @@ export async function jobsOf(videoId: string): Promise<{ id: string; source_etag
 
 export async function storedKeys(prefix: string): Promise<string[]> {
   return (await env.MEDIA.list({ prefix })).objects.map((object) => object.key);
-}
-
-export async function sha256Of(bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<string> {
-  return toHex(await crypto.subtle.digest('SHA-256', bytes));
 }

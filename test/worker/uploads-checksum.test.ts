@@ -7,6 +7,7 @@ import { createLog } from '../../shared/log.ts';
 import type { Claim } from '../../shared/messages.ts';
 import type { Env } from '../../worker/env.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { type Client, clientOf } from './api-client.ts';
 import { clearTasks, mustClaim, told } from './ledger-fixtures.ts';
 import {
@@ -14,7 +15,6 @@ import {
   create,
   jobsOf,
   sendAll,
-  sha256Of,
   sizeFor,
   statusOf,
   storedKeys,

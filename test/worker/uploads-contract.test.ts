@@ -7,6 +7,7 @@ import { createLog } from '../../shared/log.ts';
 import { configOf, type Env } from '../../worker/env.ts';
 import { settleUpload } from '../../worker/uploads/complete.ts';
 import { uploadOf } from '../../worker/uploads/store.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { clientOf } from './api-client.ts';
 import { handOver } from './hand-over.ts';
 import {
@@ -19,7 +20,6 @@ import {
   partOf,
   sendAll,
   sendPart,
-  sha256Of,
   sizeFor,
   statusOf,
   storedKeys,

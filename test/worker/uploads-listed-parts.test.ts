@@ -3,6 +3,7 @@ import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import type { CompletedUpload, CreatedUpload, UploadStatus } from '../../shared/api.ts';
 import { LISTING_ENDPOINT } from '../support/s3-stand-in.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { type Api, apiUnder } from './api-under.ts';
 import {
   jobsOf,
@@ -10,7 +11,6 @@ import {
   partNumbers,
   partOf,
   putPresigned,
-  sha256Of,
   sizeFor,
   storedKeys,
   videoBytes,

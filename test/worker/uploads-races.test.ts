@@ -6,6 +6,7 @@ import { SECOND_MS } from '../../shared/limits.ts';
 import { createApp } from '../../worker/app.ts';
 import type { Env } from '../../worker/env.ts';
 import { beginCompletion, partsOf, replaceParts, uploadOf } from '../../worker/uploads/store.ts';
+import { sha256Of } from '../support/sha256.ts';
 import { type Client, clientOf, codeOf, ORIGIN, signJwt } from './api-client.ts';
 import {
   complete,
@@ -14,7 +15,6 @@ import {
   multipartOf,
   partOf,
   sendPart,
-  sha256Of,
   sizeFor,
   statusOf,
   storedKeys,

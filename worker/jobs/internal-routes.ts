@@ -16,6 +16,7 @@ import {
 } from '../../shared/messages.ts';
 import { JobClaims, verifyToken } from '../../shared/sign.ts';
 import { parseTraceparent } from '../../shared/trace-context.ts';
+import { bearerOf } from '../http/auth.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
 import { equalSecrets } from '../http/equal-secrets.ts';
@@ -142,7 +143,7 @@ export function internalRoutes(): Hono<AppEnv> {
 
 /** Lets pass who shows the transcoders' secret. */
 export const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
-  if (!(await equalSecrets(bearerOf(c), c.var.config.TRANSCODER_SECRET))) {
+  if (!(await equalSecrets(bearerOf(c) ?? '', c.var.config.TRANSCODER_SECRET))) {
     throw new AppError('unauthorized', { detail: 'This call needs the transcoder secret.' });
   }
   await next();
@@ -150,7 +151,7 @@ export const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
 
 /** @throws AppError unauthorized or token_expired. Whether the lease still holds is the ledger's to say. */
 export async function heldTask(c: Context<AppEnv>): Promise<HeldTask> {
-  const claims = await verifyToken('job', bearerOf(c), c.var.config.SIGNING_KEYS, JobClaims);
+  const claims = await verifyToken('job', bearerOf(c) ?? '', c.var.config.SIGNING_KEYS, JobClaims);
   if (!claims) throw new AppError('unauthorized', { detail: 'This call needs the job token of a claim.' });
   if (claims.exp <= Date.now() / 1000) throw new AppError('token_expired');
   return { jobId: claims.job, task: claims.task, epoch: claims.epoch };
@@ -158,10 +159,6 @@ export async function heldTask(c: Context<AppEnv>): Promise<HeldTask> {
 
 function countAttempt(held: HeldTask, outcome: string): void {
   meter.count('reelay_task_attempts_total', { kind: kindOf(held), outcome });
-}
-
-function bearerOf(c: Context<AppEnv>): string {
-  return /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
 }
 
 function attemptEndOf(failure: TaskFailure): AttemptEnd {

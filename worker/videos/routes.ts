@@ -1,6 +1,7 @@
 // /v1/videos: an owner's library.
 import { type Context, Hono } from 'hono';
 import { TranscodeRequest, type Video, type VideoList, VideoPatch, VideoQuery } from '../../shared/api.ts';
+import { pageOf, placeIn } from '../../shared/page-cursor.ts';
 import { requires } from '../http/auth.ts';
 import { jsonBody, validated } from '../http/body.ts';
 import type { AppEnv } from '../http/context.ts';
@@ -12,7 +13,6 @@ import { liveProgress } from '../jobs/room-client.ts';
 import { latestJobOf, latestJobsOf } from '../jobs/store.ts';
 import { certificateResponse } from './certificate.ts';
 import { deleteVideo } from './delete.ts';
-import { cursorOf, readCursor } from './list.ts';
 import { posterResponse } from './poster.ts';
 import { publicUrls } from './public-urls.ts';
 import { renderVideo } from './render.ts';
@@ -28,10 +28,10 @@ export function videoRoutes(): Hono<AppEnv> {
 
   app.get('/v1/videos', mayRead, async (c) => {
     const { limit, cursor, state, kind, q } = validated(VideoQuery, c.req.query());
-    const filter = { state, kind, q, after: cursor === undefined ? undefined : readCursor(cursor) };
+    const filter = { state, kind, q, after: placeIn(cursor) };
     // One row more than asked tells whether there is a next page.
     const rows = await listVideos(c.env.DB, c.var.caller.ownerId, { ...filter, limit: limit + 1 });
-    const page = rows.slice(0, limit);
+    const { page, next } = pageOf(rows, limit);
     // As the ledger has them: the rooms of a hundred jobs are not asked for one page.
     const ids = page.map((row) => row.id);
     const [jobs, subtitles] = await Promise.all([latestJobsOf(c.env.DB, ids), subtitlesOf(c.env.DB, ids)]);
@@ -40,10 +40,7 @@ export function videoRoutes(): Hono<AppEnv> {
       const video = renderVideo(row, job && renderJob(job), subtitles.get(row.id), job && plannedVideo(job));
       return { ...video, ...publicUrls(row, new URL(c.req.url).origin) };
     };
-    const list: VideoList = {
-      videos: page.map(rendered),
-      ...(rows.length > limit && { nextCursor: cursorOf(page.at(-1)!) }),
-    };
+    const list: VideoList = { videos: page.map(rendered), ...next };
     return c.json(list);
   });
 

@@ -1,6 +1,7 @@
 // SQL of the library. Every statement names the owner; a video being deleted is gone for everybody.
 import type { VideoKind, VideoPatch } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
+import type { RowPlace } from '../../shared/page-cursor.ts';
 import type { Protection } from '../../shared/protection.ts';
 import type { VideoState } from '../../shared/states.ts';
 
@@ -33,7 +34,7 @@ export type ListFilter = {
   kind?: VideoKind | undefined;
   /** Part of a title or a whole content id. */
   q?: string | undefined;
-  after?: { createdAt: number; id: string } | undefined;
+  after?: RowPlace | undefined;
   limit: number;
 };
 
