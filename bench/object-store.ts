@@ -1,6 +1,6 @@
 // An object store in a process of its own, so that its CPU time is nobody else's: as much of S3 as the transcoder's
 // client speaks, in memory, without checking signatures. Run as a program; it prints its port.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,13 +19,15 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.end(body);
   };
   if (request.method === 'POST' && url.searchParams.has('uploads')) return end(200, {}, createUpload());
-  const parts = uploads.get(url.searchParams.get('uploadId') ?? '');
+  const uploadId = url.searchParams.get('uploadId') ?? '';
+  const parts = uploads.get(uploadId);
   if (parts && request.method === 'PUT') {
     parts.set(Number(url.searchParams.get('partNumber')), await bodyOf(request));
     return end(200, { etag: '"part"', 'content-length': 0 });
   }
   if (parts && request.method === 'POST') {
     store(key, Buffer.concat([...parts].toSorted(([a], [b]) => a - b).map(([, bytes]) => bytes)));
+    uploads.delete(uploadId);
     return end(200, {}, '<CompleteMultipartUploadResult/>');
   }
   if (request.method === 'PUT') return end(await put(key, request), { 'content-length': 0 });
@@ -57,7 +59,7 @@ function store(key: string, bytes: Buffer): void {
 }
 
 function createUpload(): string {
-  const uploadId = String(uploads.size + 1);
+  const uploadId = randomUUID();
   uploads.set(uploadId, new Map());
   return `<InitiateMultipartUploadResult><UploadId>${uploadId}</UploadId></InitiateMultipartUploadResult>`;
 }

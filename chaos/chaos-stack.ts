@@ -2,10 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { homeAt } from '../local/home.ts';
 import { findFreePortPair } from '../local/ports.ts';
 import { startStack } from '../local/stack.ts';
-import { copyMigratedState } from '../test/support/migrated-state.ts';
+import { migratedHomeAt } from '../test/support/migrated-state.ts';
 import { mintToken } from '../transcoder/cli/local-stack.ts';
 
 export type ChaosStack = AsyncDisposable & {
@@ -22,8 +21,7 @@ export type ChaosStack = AsyncDisposable & {
 
 export async function startChaosStack(): Promise<ChaosStack> {
   const folder = await mkdtemp(join(tmpdir(), 'reelay-chaos-'));
-  const home = homeAt(join(folder, 'home'));
-  await copyMigratedState(home);
+  const home = await migratedHomeAt(join(folder, 'home'));
   const stack = await startStack({
     home,
     port: await findFreePortPair(),

@@ -4,7 +4,7 @@ import { Chapter } from './chapters.ts';
 import { EncoderPreset, VideoEncoder } from './encoder.ts';
 import { LadderRow } from './ladder.ts';
 import { Loudness } from './loudness.ts';
-import { PageCursor } from './page-cursor.ts';
+import { PageQuery } from './page-cursor.ts';
 import { KeyRotationSegments, Protection } from './protection.ts';
 import { Receipt } from './receipt.ts';
 import { JobState, UploadState, VideoState } from './states.ts';
@@ -251,9 +251,7 @@ export const VideoList = z.object({ videos: z.array(Video), nextCursor: z.string
 export type VideoList = z.infer<typeof VideoList>;
 
 /** Newest first; `q` is looked for in titles. */
-export const VideoQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: PageCursor.optional(),
+export const VideoQuery = PageQuery.extend({
   state: VideoState.optional(),
   kind: VideoKind.optional(),
   q: z.string().max(200).optional(),

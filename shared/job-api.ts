@@ -1,12 +1,10 @@
 // An owner's jobs as a list, and what each one is made of.
 import { z } from 'zod';
 import { Job } from './api.ts';
-import { PageCursor } from './page-cursor.ts';
+import { PageQuery } from './page-cursor.ts';
 import { JobState, TaskKind, TaskState } from './states.ts';
 
-export const JobQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: PageCursor.optional(),
+export const JobQuery = PageQuery.extend({
   state: JobState.optional(),
 });
 

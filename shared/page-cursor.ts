@@ -1,7 +1,14 @@
 // Pages of rows from the newest on: a cursor names the last row seen, `createdAt_id`.
 import { z } from 'zod';
 
-export const PageCursor = z.string().regex(/^\d{1,12}_[0-9a-f-]{1,40}$/, 'is not one that was given');
+/** Query parameters of every such list; each adds its filters. */
+export const PageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z
+    .string()
+    .regex(/^\d{1,12}_[0-9a-f-]{1,40}$/, 'is not one that was given')
+    .optional(),
+});
 
 export type RowPlace = { createdAt: number; id: string };
 

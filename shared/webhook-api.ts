@@ -1,7 +1,7 @@
 // Webhooks as the public API shows them: endpoints, events and what became of them.
 import { z } from 'zod';
 import { MAX_IMPORT_URL_CHARS } from './import-url.ts';
-import { PageCursor } from './page-cursor.ts';
+import { PageQuery } from './page-cursor.ts';
 
 export const WebhookEventType = z.enum([
   'upload.completed',
@@ -59,9 +59,7 @@ export type CreatedWebhook = z.infer<typeof CreatedWebhook>;
 export const DeliveryState = z.enum(['pending', 'sending', 'delivered', 'exhausted', 'disabled']);
 export type DeliveryState = z.infer<typeof DeliveryState>;
 
-export const DeliveryQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: PageCursor.optional(),
+export const DeliveryQuery = PageQuery.extend({
   state: DeliveryState.optional(),
 });
 

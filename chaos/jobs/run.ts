@@ -4,11 +4,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { homeAt } from '../../local/home.ts';
 import { findFreePortPair } from '../../local/ports.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import { apiAt } from '../../test/support/api.ts';
-import { copyMigratedState } from '../../test/support/migrated-state.ts';
+import { migratedHomeAt } from '../../test/support/migrated-state.ts';
 import { mintToken } from '../../transcoder/cli/local-stack.ts';
 import { checkHistory, type Findings } from './checker.ts';
 import { startEventReceiver } from './event-receiver.ts';
@@ -69,8 +68,7 @@ async function runOn(
   say: (line: string) => void,
 ): Promise<number> {
   const rules = faultRulesOf(options.seed, RATES);
-  const home = homeAt(join(folder, 'home'));
-  await copyMigratedState(home);
+  const home = await migratedHomeAt(join(folder, 'home'));
   const port = await findFreePortPair();
   const workerUrl = `http://127.0.0.1:${port}`;
   const tickets = createTicketFaults(() => `http://127.0.0.1:${port + 1}`, TICKET_RATES, { rules, history });

@@ -145,6 +145,7 @@ describe('a source that must be encoded', () => {
     expect(after.failures).toEqual([]);
     expect(after.waits).toBe(0);
     expect(after.at).toBeGreaterThan(before.at + 2);
+    expect(after.duration).toBeCloseTo(CLIP_SECONDS, 0);
     await player!.page.evaluate(`video.currentTime = ${CLIP_SECONDS - 4}`);
     await player!.page.waitForFunction(
       `video.ended || video.currentTime > ${CLIP_SECONDS - 1.5}`,

@@ -18,8 +18,10 @@ export async function setup(): Promise<() => Promise<void>> {
   return () => rm(home.directory, { recursive: true });
 }
 
-/** Outside of the tests there is no such state, and the stack makes its own. */
-export async function copyMigratedState(home: Home): Promise<void> {
+/** A stack's home whose database is migrated. Outside of the tests none is, and the stack does it itself. */
+export async function migratedHomeAt(directory: string): Promise<Home> {
+  const home = homeAt(directory);
   const state = process.env[VARIABLE];
   if (state) await cp(state, home.workerState, { recursive: true });
+  return home;
 }

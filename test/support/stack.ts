@@ -2,12 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { homeAt } from '../../local/home.ts';
 import { findFreePortPair } from '../../local/ports.ts';
 import { startStack as startLocalStack } from '../../local/stack.ts';
 import type { Role } from '../../shared/api.ts';
 import { mintToken } from '../../transcoder/cli/local-stack.ts';
-import { copyMigratedState } from './migrated-state.ts';
+import { migratedHomeAt } from './migrated-state.ts';
 
 const VARIABLES = { LEASE_SECONDS: '6', HEARTBEAT_SECONDS: '1', RATE_LIMITS: 'off' };
 
@@ -19,8 +18,7 @@ export async function startStack(options: {
   env?: Record<string, string>;
   transcoderEnv?: Record<string, string>;
 }) {
-  const home = homeAt(await mkdtemp(join(tmpdir(), 'reelay-stack-')));
-  await copyMigratedState(home);
+  const home = await migratedHomeAt(await mkdtemp(join(tmpdir(), 'reelay-stack-')));
   const stack = await startLocalStack({
     home,
     port: await findFreePortPair(),

@@ -24,9 +24,9 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   await next();
 });
 
-/** What stands in `Authorization: Bearer`. */
-export function bearerOf(c: Context): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '')?.[1];
+/** What stands in `Authorization: Bearer`; empty where nothing does. */
+export function bearerOf(c: Context): string {
+  return /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '')?.[1] ?? '';
 }
 
 /** Lets these roles pass; `admin` always may. */

@@ -143,7 +143,7 @@ export function internalRoutes(): Hono<AppEnv> {
 
 /** Lets pass who shows the transcoders' secret. */
 export const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
-  if (!(await equalSecrets(bearerOf(c) ?? '', c.var.config.TRANSCODER_SECRET))) {
+  if (!(await equalSecrets(bearerOf(c), c.var.config.TRANSCODER_SECRET))) {
     throw new AppError('unauthorized', { detail: 'This call needs the transcoder secret.' });
   }
   await next();
@@ -151,7 +151,7 @@ export const isTranscoder = createMiddleware<AppEnv>(async (c, next) => {
 
 /** @throws AppError unauthorized or token_expired. Whether the lease still holds is the ledger's to say. */
 export async function heldTask(c: Context<AppEnv>): Promise<HeldTask> {
-  const claims = await verifyToken('job', bearerOf(c) ?? '', c.var.config.SIGNING_KEYS, JobClaims);
+  const claims = await verifyToken('job', bearerOf(c), c.var.config.SIGNING_KEYS, JobClaims);
   if (!claims) throw new AppError('unauthorized', { detail: 'This call needs the job token of a claim.' });
   if (claims.exp <= Date.now() / 1000) throw new AppError('token_expired');
   return { jobId: claims.job, task: claims.task, epoch: claims.epoch };

@@ -39,8 +39,7 @@ export function metricsRoutes(): Hono<AppEnv> {
 /** Lets pass who shows METRICS_TOKEN, where there is one, and admins. */
 const mayScrape = createMiddleware<AppEnv>(async (c, next) => {
   const { METRICS_TOKEN } = c.var.config;
-  if (METRICS_TOKEN !== undefined && (await equalSecrets(bearerOf(c) ?? '', METRICS_TOKEN)))
-    return await next();
+  if (METRICS_TOKEN !== undefined && (await equalSecrets(bearerOf(c), METRICS_TOKEN))) return await next();
   return (await every(authenticate, requires('admin'))(c, next)) ?? undefined;
 });
 

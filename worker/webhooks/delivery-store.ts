@@ -1,6 +1,5 @@
 // SQL of deliveries: pending -> sending -> delivered | pending | exhausted | disabled. An attempt holds a lease by its
 // epoch; one whose lease has lapsed is due again, and whatever it still has to tell counts only if it was delivered.
-
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import type { RowPlace } from '../../shared/page-cursor.ts';
 import type { DeliveryAttempt, DeliveryState } from '../../shared/webhook-api.ts';

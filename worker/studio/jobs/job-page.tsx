@@ -3,6 +3,7 @@ import { useEffect } from 'react';
 import type { AcceptedJob, Job, Video } from '../../../shared/api.ts';
 import type { JobTasks } from '../../../shared/job-api.ts';
 import { api, useApi } from '../api.ts';
+import { isOpen } from '../follow-job.ts';
 import { useLiveJob } from '../live-job.ts';
 import { goTo, type PageProps, pageAt } from '../router.ts';
 import { mayUpload, useSession } from '../session.ts';
@@ -14,7 +15,6 @@ import { PageHead } from '../ui/shell.tsx';
 import { useAction } from '../video/use-action.ts';
 import { ExplainedError } from './explained-error.tsx';
 import './jobs.css';
-import { isOpen } from '../follow-job.ts';
 import { LiveProgress } from './live-progress.tsx';
 import { TaskTable } from './task-table.tsx';
 
@@ -47,7 +47,7 @@ export function Page({ id }: PageProps) {
     });
   if (failure && !job) return <FailureNotice failure={failure} title="This job cannot be shown" />;
   if (!job) return <p className="quiet">One moment …</p>;
-  const live = isJobOpen && event ? event : job;
+  const live = event ?? job;
   return (
     <>
       <nav className="page-up" aria-label="Where this is">

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'react';
 import type { JobEvent } from '../../../shared/api.ts';
 import type { ListedJob } from '../../../shared/job-api.ts';
+import { isOpen } from '../follow-job.ts';
 import { useLiveJob } from '../live-job.ts';
 import { type PageProps, pageAt, replacePage } from '../router.ts';
 import { mayUpload, useSession } from '../session.ts';
@@ -15,7 +16,6 @@ import { type Column, Table } from '../ui/table.tsx';
 import { Tabs } from '../ui/tabs.tsx';
 import { filtered, usePages } from '../use-pages.ts';
 import './jobs.css';
-import { isOpen } from '../follow-job.ts';
 import { LiveProgress } from './live-progress.tsx';
 
 const STATES = [

@@ -34,9 +34,9 @@ function isWaiting({ state }: Video): boolean {
   return state === 'created' || state === 'uploading' || state === 'processing';
 }
 
-/** The later word of the two: progress never falls, and an end is an end. */
+/** The later word of the two: progress never falls, and a job that has ended has no news. */
 function progressOf(job: Job, news: JobEvent | undefined): JobProgress {
-  const isLater = news !== undefined && isOpen(job) && news.progress >= job.progress;
+  const isLater = news !== undefined && news.progress >= job.progress;
   const { state, progress, stage, etaSeconds } = isLater ? news : job;
   return { state, progress, stage, ...(etaSeconds === undefined ? {} : { etaSeconds }) };
 }
