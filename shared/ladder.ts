@@ -33,10 +33,11 @@ export type Rung = Size & { name: string; maxBitrateBps: number };
 export function pickRungs(display: Size, ladder: readonly LadderRow[] = DEFAULT_LADDER): Rung[] {
   const source = evenSize(display);
   const sourceShort = Math.min(source.width, source.height);
-  const rows = [...ladder]
+  const rows = ladder
+    .map((row) => ({ ...row, shortSidePixels: evenSide(row.shortSidePixels) }))
     .sort((a, b) => a.shortSidePixels - b.shortSidePixels)
-    // Rows whose even size is the same picture would write the same files twice.
-    .filter((row, index, all) => evenSide(row.shortSidePixels) !== evenSide(all[index + 1]?.shortSidePixels));
+    // Two rows of one even size are one picture, and would write the same files twice.
+    .filter((row, index, all) => row.shortSidePixels !== all[index + 1]?.shortSidePixels);
   const below = rows.filter((row) => row.shortSidePixels < sourceShort);
   const equal = rows.find((row) => row.shortSidePixels === sourceShort);
   const above = rows.find((row) => row.shortSidePixels > sourceShort);
@@ -68,8 +69,8 @@ export function evenSize(size: Size): Size {
   return { width: evenSide(size.width), height: evenSide(size.height) };
 }
 
-function evenSide(pixels: number | undefined): number {
-  return Math.max(2, 2 * Math.round((pixels ?? 0) / 2));
+function evenSide(pixels: number): number {
+  return Math.max(2, 2 * Math.round(pixels / 2));
 }
 
 function rung(size: Size, maxBitrateBps: number): Rung {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pickRungs } from '../../shared/ladder.ts';
+import { tried } from '../support/properties.ts';
 
 const names = (width: number, height: number) => pickRungs({ width, height }).map(({ name }) => name);
 
@@ -25,6 +26,11 @@ describe('picking rungs', () => {
       height: 426,
       name: '240p',
     });
+  });
+
+  it('tells two rows apart that are next to each other, though scaling to an odd size falls short of it', () => {
+    const rows = [959, 958].map((shortSidePixels) => ({ shortSidePixels, maxBitrateBps: 100_000 }));
+    expect(pickRungs({ width: 1639, height: 1639 }, rows).map(({ name }) => name)).toEqual(['958p', '960p']);
   });
 
   it('interpolates the cap of a size between two rows by pixels', () => {
@@ -61,6 +67,7 @@ describe('picking rungs', () => {
           }
         },
       ),
+      tried(1000),
     );
   });
 });

@@ -11,6 +11,7 @@ import {
   R2_MAX_PARTS,
   uploadPartSizeBytes,
 } from '../../shared/limits.ts';
+import { tried } from '../support/properties.ts';
 
 const LARGEST = maxSizeBytes('presigned', EDGE_BODY_LIMIT_BYTES);
 const sizes = fc.oneof(
@@ -37,7 +38,7 @@ describe('the parts of an upload', () => {
         expect(lastBytes).toBeGreaterThan(0);
         expect((count - 1) * partBytes + lastBytes).toBe(sizeBytes);
       }),
-      { numRuns: 2000 },
+      tried(2000),
     );
   });
 
@@ -53,6 +54,7 @@ describe('the parts of an upload', () => {
         const largest = expectedPartSizeBytes(1, sizeBytes, uploadPartSizeBytes(sizeBytes));
         expect(largest).toBeLessThanOrEqual(bodyLimitBytes);
       }),
+      tried(),
     );
   });
 });

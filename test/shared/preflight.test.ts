@@ -5,6 +5,7 @@ import { PlanOptions } from '../../shared/plan.ts';
 import { type Pieces, preflight } from '../../shared/preflight.ts';
 import { PreflightAnswer } from '../../shared/preflight-answer.ts';
 import { filePieces } from '../support/file-pieces.ts';
+import { tried } from '../support/properties.ts';
 import { type SmallMp4Choices, smallMp4 } from '../support/small-mp4.ts';
 
 const ask = (pieces: Pieces) => preflight(pieces, PlanOptions.parse({}));
@@ -128,7 +129,7 @@ describe('preflight of anything at all', () => {
         expect(PreflightAnswer.safeParse(await ask({ head, tail, sizeBytes })).error).toBeUndefined();
       },
     );
-    await fc.assert(property, { seed: 20261120, numRuns: 2000 });
+    await fc.assert(property, tried(2000));
   });
 
   it('is not worn out by tables that promise millions', async () => {

@@ -8,6 +8,7 @@ import {
   snapFrameRate,
   timescaleOf,
 } from '../../shared/timeline.ts';
+import { tried } from '../support/properties.ts';
 
 describe('snapping a frame rate', () => {
   it.each([
@@ -43,6 +44,7 @@ describe('snapping a frame rate', () => {
         expect(num / den).toBeGreaterThanOrEqual(measured * 0.98);
         expect(num / den).toBeLessThanOrEqual(60);
       }),
+      tried(),
     );
   });
 });
@@ -83,7 +85,7 @@ describe('the grid', () => {
           expect(next).toBe(frames);
         },
       ),
-      { numRuns: 50 },
+      tried(50),
     );
   });
 

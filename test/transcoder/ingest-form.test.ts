@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type AppError, isErrorCode } from '../../shared/errors.ts';
 import { type FormEvent, FormParser, formBoundary } from '../../shared/multipart-form.ts';
 import { type FormPart, formOf, joined, text } from '../support/legacy-form.ts';
+import { tried } from '../support/properties.ts';
 
 type Read = { name: string; filename?: string; bytes: Uint8Array };
 
@@ -109,7 +110,7 @@ describe('a form in pieces', () => {
           );
         },
       ),
-      { numRuns: 1000 },
+      tried(1000),
     );
   });
 
@@ -151,7 +152,7 @@ describe('a form in pieces', () => {
           codeOf(() => read(BOUNDARY, cutAt(body, cuts))),
         );
       }),
-      { numRuns: 500 },
+      tried(500),
     );
   });
 
