@@ -8,18 +8,23 @@ import {
   enterRoom,
   type RoomStage,
   sampleOf,
+  setBack,
   slowDown,
+  TOGETHER_MS,
   untilTogether,
-  watchApart,
 } from '../support/room-pages.ts';
 import { graveViolations } from '../support/studio-page.ts';
 
-// Two browsers in one room, one of them on a slow machine; then the same film over the media stream.
+// Two browsers in one room, one of them on a slow machine; then the same film over the media stream. How close they
+// stay is measured by `npm run bench -- rooms`.
 
 const APART_MS = 100;
-const TOGETHER_SECONDS = 10;
 const SLOW_TIMES = 3;
-const FILM_SECONDS = 60;
+/** Made up by playing faster. */
+const BEHIND_SECONDS = 0.3;
+/** Made up by a jump. */
+const LOST_SECONDS = 8;
+const FILM_SECONDS = 300;
 const LADDER = [{ shortSidePixels: 180, maxBitrateBps: 300_000 }];
 
 /** @param stage a stack and a browser that somebody else starts and stops */
@@ -55,38 +60,40 @@ export function roomCases(stage: () => RoomStage): void {
     it('shows its members, and gives its controls to the host', async () => {
       for (const page of [host, guest]) {
         const members = page.getByRole('complementary').locator('.room-member');
-        await expect.poll(() => members.allTextContents()).toHaveLength(2);
+        await expect.poll(() => members.allTextContents(), { timeout: TOGETHER_MS }).toHaveLength(2);
       }
       expect(await graveViolations(host)).toEqual([]);
       expect(await guest.getByRole('button', { name: 'Play' }).isDisabled()).toBe(true);
       expect(await host.getByRole('button', { name: 'Play' }).isDisabled()).toBe(false);
     });
 
-    it('keeps two browsers within a tenth of a second, one of them slowed down', async () => {
+    it('brings two browsers together, one of them slowed down, and brings back who is behind or lost', async () => {
       const slow = await slowDown(guest, SLOW_TIMES);
       await host.getByRole('button', { name: 'Play' }).click();
-      await untilTogether(host, guest, APART_MS, 25_000);
-      const { apartMs } = await watchApart(host, guest, TOGETHER_SECONDS);
+      await untilTogether(host, guest, APART_MS);
+      for (const seconds of [BEHIND_SECONDS, LOST_SECONDS]) {
+        expect(await setBack(host, guest, seconds)).toBeGreaterThan(2 * APART_MS);
+        await untilTogether(host, guest, APART_MS);
+      }
       await slow.send('Emulation.setCPUThrottlingRate', { rate: 1 });
-      // A sample that the machine delayed is no drift: most count.
-      const sorted = apartMs.toSorted((a, b) => a - b);
-      expect(sorted.length).toBeGreaterThan(5);
-      expect(sorted[Math.floor(sorted.length * 0.9)]).toBeLessThan(APART_MS);
-    }, 60_000);
+    });
 
     it('plays over the media stream at the same moment of the film', async () => {
       await guest.getByLabel('Media comes by').selectOption('stream');
-      await expect.poll(async () => (await sampleOf(guest)).isPlaying, { timeout: 15_000 }).toBe(true);
+      await expect.poll(async () => (await sampleOf(guest)).isPlaying, { timeout: TOGETHER_MS }).toBe(true);
       expect(await guest.locator('video').getAttribute('src')).toMatch(/^blob:/);
       await untilTogether(host, guest, APART_MS);
       await host.getByRole('button', { name: 'Pause' }).click();
-      await expect.poll(async () => (await sampleOf(guest)).isPlaying, { timeout: 10_000 }).toBe(false);
+      await expect.poll(async () => (await sampleOf(guest)).isPlaying, { timeout: TOGETHER_MS }).toBe(false);
       await expect
-        .poll(async () => {
-          const [one, other] = await Promise.all([sampleOf(host), sampleOf(guest)]);
-          return Math.abs(one.seconds - other.seconds) * 1000;
-        })
+        .poll(
+          async () => {
+            const [one, other] = await Promise.all([sampleOf(host), sampleOf(guest)]);
+            return Math.abs(one.seconds - other.seconds) * 1000;
+          },
+          { timeout: TOGETHER_MS },
+        )
         .toBeLessThan(APART_MS);
-    }, 60_000);
+    });
   });
 }

@@ -26,6 +26,19 @@ export async function slowDown(page: Page, times: number): Promise<CDPSession> {
   return session;
 }
 
+/** Takes a picture that many seconds back. @returns milliseconds it is behind the other one then */
+export async function setBack(one: Page, behind: Page, seconds: number): Promise<number> {
+  const [a, b] = await Promise.all([
+    sampleOf(one),
+    behind.evaluate((back) => {
+      const video = document.querySelector('video')!;
+      video.currentTime -= back;
+      return { atMs: Date.now(), seconds: video.currentTime };
+    }, seconds),
+  ]);
+  return (a.seconds - b.seconds) * 1000 - (a.atMs - b.atMs);
+}
+
 type Sample = { atMs: number; seconds: number; isPlaying: boolean };
 
 export async function sampleOf(page: Page): Promise<Sample> {
@@ -43,12 +56,15 @@ export async function apartMs(one: Page, other: Page): Promise<number | undefine
   return Math.abs((a.seconds - b.seconds) * 1000 - (a.atMs - b.atMs));
 }
 
+/** Long enough for a machine that is busy with other things. */
+export const TOGETHER_MS = 60_000;
+
 /** @throws Error where the pictures are not within `limitMs` three times in a row in time */
 export async function untilTogether(
   one: Page,
   other: Page,
   limitMs: number,
-  timeoutMs = 15_000,
+  timeoutMs = TOGETHER_MS,
 ): Promise<void> {
   const endMs = Date.now() + timeoutMs;
   const seen: (number | undefined)[] = [];
