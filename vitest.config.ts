@@ -4,6 +4,9 @@ import { LongestFirst } from './test/support/longest-first.ts';
 import { answerOutside } from './test/support/outside.ts';
 import { TEST_BINDINGS } from './test/support/test-bindings.ts';
 
+/** What a test waits for comes, however busy the machine; vitest would give up after a second. */
+const PATIENT = { poll: { timeout: 20_000 } };
+
 // Four projects, each runnable alone: `npx vitest run --project worker`.
 export default defineConfig(async () => {
   const migrations = await readD1Migrations('./worker/migrations');
@@ -20,6 +23,8 @@ export default defineConfig(async () => {
             name: 'unit',
             environment: 'node',
             include: ['test/*.test.ts', 'test/shared/**/*.test.ts', 'test/local/**/*.test.ts'],
+            expect: PATIENT,
+            testTimeout: 30_000,
           },
         },
         {
@@ -27,6 +32,7 @@ export default defineConfig(async () => {
             name: 'transcoder',
             environment: 'node',
             include: ['test/transcoder/**/*.test.ts'],
+            expect: PATIENT,
             testTimeout: 60_000,
             hookTimeout: 60_000,
           },
@@ -66,8 +72,10 @@ export default defineConfig(async () => {
             include: ['test/worker/**/*.test.ts'],
             globalSetup: ['test/support/studio-folder.ts'],
             setupFiles: ['test/worker/setup.ts'],
-            // Long enough that a busy machine decides nothing.
-            testTimeout: 30_000,
+            expect: PATIENT,
+            // Some make thousands of requests, and a machine that does much else takes a minute for them.
+            testTimeout: 120_000,
+            hookTimeout: 60_000,
           },
         },
         {
@@ -76,6 +84,7 @@ export default defineConfig(async () => {
             environment: 'node',
             include: ['test/e2e/**/*.test.ts'],
             globalSetup: ['test/support/migrated-state.ts'],
+            expect: PATIENT,
             testTimeout: 180_000,
             hookTimeout: 180_000,
             // Much of a story is waiting for servers to start; more than two at once would starve the encoders.

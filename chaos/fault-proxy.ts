@@ -52,9 +52,10 @@ function forward(
   onAnswer: (answer: IncomingMessage) => void,
 ): void {
   const { host } = new URL(targetUrl);
+  // A connection of its own: one that is kept may be closed by the other side just now.
   const upstream = sendRequest(
     new URL(incoming.url ?? '/', targetUrl),
-    { method: incoming.method, headers: { ...incoming.headers, host } },
+    { method: incoming.method, headers: { ...incoming.headers, host }, agent: false },
     onAnswer,
   );
   upstream.once('error', () => outgoing.destroy());

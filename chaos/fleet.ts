@@ -36,7 +36,8 @@ export type Fleet = {
 const IMPATIENT: RetryPolicy = { attempts: 4, patienceMs: 4000, firstDelayMs: 100, maxDelayMs: 1000 };
 /** An odd size, so that tus's chunks never coincide with parts. */
 const TUS_CHUNK_BYTES = 3 * 1024 * 1024 + 17;
-const MOST_RUNS = 40;
+/** A run may last less than a second, and a restart of the Worker a minute. */
+const MOST_RUNS = 400;
 
 export type FleetOptions = { stack: ChaosStack; traffic: CountedFetch; sizeBytes: number; clients: number };
 

@@ -15,7 +15,7 @@ export async function sha256OfSource(stack: ChaosStack, videoId: string): Promis
   return hash.digest('hex');
 }
 
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 150_000;
 
 /** `gone` once the sweeper has removed the row as well. */
 export type UploadFate = UploadStatus['state'] | 'gone';

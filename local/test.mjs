@@ -14,7 +14,7 @@ import { ensureChromium, ensureFfmpeg, ensureStrace } from './setup/system-packa
 /** Quick answers first; the last one starts the whole stack. */
 const RUNS = [['unit', 'transcoder'], ['worker'], ['e2e']];
 /** Each takes a few minutes; one that hangs is ended, so that the others still tell what they have to. */
-const RUN_LIMIT_MS = 10 * 60_000;
+const RUN_LIMIT_MS = 20 * 60_000;
 
 await runMain(async () => {
   const args = process.argv.slice(2);

@@ -32,6 +32,8 @@ export type TaskTools = {
 };
 
 const PROGRESS_INTERVAL_MS = 1000;
+/** What a stopped task may take to end by itself: one that waits for storage would not hear of it in time. */
+const STOP_GRACE_MS = 1000;
 
 /**
  * Never rejects: how the task ended is told to the ledger and the log. When `drain` is aborted the task goes on to the
@@ -61,7 +63,7 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
     source = opened;
     const signal = AbortSignal.any([lease.signal, stop.signal]);
     signal.throwIfAborted();
-    const outcome = await tools.runTask({
+    const work = tools.runTask({
       claim,
       r2,
       source: opened,
@@ -79,6 +81,7 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
       contentKey: onceEach((number) => judged(lease, ledger.contentKey(number))),
       progress: progressReporter(ledger, task.kind, log),
     });
+    const outcome = await endOf(work, signal);
     signal.throwIfAborted();
     await judged(lease, report(ledger, outcome));
     const seconds = (performance.now() - startedAtMs) / 1000;
@@ -92,6 +95,26 @@ export async function performTask(claim: Claim, tools: TaskTools, drain: AbortSi
   } finally {
     drain.removeEventListener('abort', stopSoon);
     lease.stop();
+  }
+}
+
+/**
+ * What the work ends with; the signal's reason where it does not end within {@link STOP_GRACE_MS} of that. Its lease is
+ * over then, so that nothing it may still store counts.
+ */
+async function endOf<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const tooLate = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const onStop = () => {
+    timer = setTimeout(() => tooLate.reject(signal.reason), STOP_GRACE_MS);
+  };
+  if (signal.aborted) onStop();
+  else signal.addEventListener('abort', onStop, { once: true });
+  try {
+    return await Promise.race([work, tooLate.promise]);
+  } finally {
+    signal.removeEventListener('abort', onStop);
+    clearTimeout(timer);
   }
 }
 

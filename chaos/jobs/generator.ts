@@ -85,6 +85,7 @@ async function live(index: number, bytes: Buffer, seed: number, world: World): P
   rules.learn(jobId, `j${index}`);
   rules.learn(videoId, `j${index}`);
   history.note('upload.ok', { index, videoId, jobId });
+  let lastJobId: string = jobId;
   if (fate === 'cancelled') {
     await sleep(chance.between(0, 3000));
     const job = await insist(world, 'POST', `/v1/jobs/${jobId}/cancel`, { json: {}, allowed: [409] });
@@ -93,6 +94,7 @@ async function live(index: number, bytes: Buffer, seed: number, world: World): P
       await sleep(chance.between(0, 2000));
       const retried = await insist(world, 'POST', `/v1/jobs/${jobId}/retry`, { json: {} });
       history.note('retry.ok', { index, jobId: retried.jobId });
+      lastJobId = retried.jobId;
     }
   }
   if (fate === 'deleted') {
@@ -105,7 +107,11 @@ async function live(index: number, bytes: Buffer, seed: number, world: World): P
     await observer.until(isEnded, 180_000, `job ${jobId} has ended`);
     const again = await insist(world, 'POST', `/v1/videos/${videoId}/transcode`, { json: {} });
     history.note('again.ok', { index, jobId: again.jobId });
+    lastJobId = again.jobId;
   }
+  // Whoever waits until no job is open must know of this one; those of a deleted video may never be seen.
+  const isSeen = () => observer.jobs.has(lastJobId);
+  if (fate !== 'deleted') await observer.until(isSeen, 180_000, `job ${lastJobId} is seen`);
 }
 
 type Sent = { json?: unknown; bytes?: Buffer; allowed?: number[] };

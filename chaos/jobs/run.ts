@@ -126,8 +126,6 @@ async function underFaults(
     };
     await runGenerator({ ...options, folder: clips }, world);
     await nemesis.finished;
-    // A look or two, so that the observer knows the job of the last upload.
-    await sleep(1000);
     await observer.until(
       () => observer.open() <= options.transcoders,
       LONGEST_RUN_MS,
@@ -139,7 +137,7 @@ async function underFaults(
   host.end();
   const lastFaultAtMs = Date.now();
   say(`the last fault has been; ${observer.open()} jobs are open`);
-  await observer.until(() => observer.open() === 0, 120_000, 'every job ended');
+  await observer.until(() => observer.open() === 0, 300_000, 'every job ended');
   return (Date.now() - lastFaultAtMs) / 1000;
 }
 

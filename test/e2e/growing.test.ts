@@ -12,9 +12,14 @@ import { startStack } from '../support/stack.ts';
 // A video is watched while it is made: whoever begins then sees it to its end.
 
 const hasBrowser = existsSync(CHROMIUM);
-/** Twelve segments at an effort that takes some seconds, yet several times faster than real time. */
-const CLIP_SECONDS = 72;
-const SEGMENTS = 12;
+/**
+ * Long, at little effort: that takes some seconds, and a busy machine too is several times faster than real time.
+ * Slower than that nothing would be shown before its end.
+ */
+const CLIP_SECONDS = 144;
+const SEGMENTS = 24;
+/** Played from a copy while its ladder takes some seconds. */
+const COPY_SECONDS = 40;
 const LADDER = [
   { shortSidePixels: 120, maxBitrateBps: 200_000 },
   { shortSidePixels: 180, maxBitrateBps: 300_000 },
@@ -43,7 +48,7 @@ afterAll(async () => {
 });
 
 async function untilState(videoId: string, states: string[]): Promise<Json> {
-  for (const end = Date.now() + 90_000; Date.now() < end; ) {
+  for (const end = Date.now() + 120_000; Date.now() < end; ) {
     const video = await api.call(`/v1/videos/${videoId}`);
     if (states.includes(video.state)) return video;
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -70,10 +75,19 @@ async function startPlaying(url: string): Promise<{ page: Page; report(): Promis
     window.hls = hls;
     window.failures = [];
     window.waits = 0;
+    // A stall is where there is nothing to show; what is there a busy machine may show late.
+    const isDry = () => {
+      const { buffered, currentTime } = video;
+      const isAhead = (range) => buffered.start(range) < currentTime + 0.1 && buffered.end(range) > currentTime + 0.5;
+      return ![...Array(buffered.length).keys()].some(isAhead);
+    };
     hls.on(Hls.Events.ERROR, (_event, data) => {
-      if (data.fatal || data.details === 'bufferStalledError') window.failures.push(data.details);
+      if (data.fatal || (data.details === 'bufferStalledError' && isDry())) window.failures.push(data.details);
     });
-    video.addEventListener('playing', () => video.addEventListener('waiting', () => { if (!video.seeking) window.waits += 1; }), { once: true });
+    video.addEventListener('playing', () => {
+      window.beganAt = video.currentTime;
+      video.addEventListener('waiting', () => { if (!video.seeking && isDry()) window.waits += 1; });
+    }, { once: true });
     hls.loadSource(${JSON.stringify(url)});
     hls.attachMedia(video);
     await video.play();
@@ -82,7 +96,7 @@ async function startPlaying(url: string): Promise<{ page: Page; report(): Promis
     page,
     report: async () => {
       const state = (await page.evaluate(
-        '({ at: video.currentTime, duration: video.duration, failures, waits, dropped: video.getVideoPlaybackQuality().totalVideoFrames })',
+        '({ at: video.currentTime, beganAt, duration: video.duration, failures, waits, dropped: video.getVideoPlaybackQuality().totalVideoFrames })',
       )) as Json;
       return { ...state, failures: [...failures, ...state.failures] };
     },
@@ -105,7 +119,7 @@ describe('a source that must be encoded', () => {
     const sound = `sine=frequency=440:sample_rate=48000:duration=${CLIP_SECONDS}`;
     const coded = ['-c:v', 'mpeg4', '-q:v', '4', '-g', '25', '-c:a', 'aac', '-shortest'];
     await ffmpeg(['-f', 'lavfi', '-i', picture, '-f', 'lavfi', '-i', sound, ...coded, path]);
-    const uploaded = await uploadFile(api, path, 'single', { preset: 'medium', ladder: LADDER });
+    const uploaded = await uploadFile(api, path, 'single', { preset: 'veryfast', ladder: LADDER });
     ({ videoId, jobId } = uploaded as { videoId: string; jobId: string });
     expect((await untilState(videoId, ['playable', 'ready', 'failed'])).state).toBe('playable');
     session = await play(videoId);
@@ -117,11 +131,11 @@ describe('a source that must be encoded', () => {
     await watchPage.goto(link.url);
     player = await startPlaying(session.hls);
     await untilPlaying(player.page);
-    await watchPage.waitForSelector('#preparing', { timeout: 20_000 });
+    await watchPage.waitForSelector('#preparing');
     preparing = await watchPage.textContent('#preparing');
     startedIn = (await api.call(`/v1/videos/${videoId}`)).state;
-    expect((await player.report()).at).toBeLessThan(10);
-  });
+    expect((await player.report()).beganAt).toBeLessThan(10);
+  }, 300_000);
 
   it('has lists that only grow, never stand still for long, and become the finished ones', async () => {
     const { faults, lengthsSeen, replaced } = await watched;
@@ -136,11 +150,10 @@ describe('a source that must be encoded', () => {
   it.skipIf(!hasBrowser)('is played on over the change, without a stall or a refusal', async () => {
     expect(startedIn).toBe('playable');
     const before = await player!.report();
-    await player!.page.waitForTimeout(3000);
+    const within = { timeout: 60_000 };
+    await player!.page.waitForFunction(`video.currentTime > ${before.at} + 2`, undefined, within);
     // The player reads the list again only once in a target duration.
-    await player!.page.waitForFunction(`Math.abs(video.duration - ${CLIP_SECONDS}) < 0.5`, undefined, {
-      timeout: 20_000,
-    });
+    await player!.page.waitForFunction(`Math.abs(video.duration - ${CLIP_SECONDS}) < 0.5`, undefined, within);
     const after = await player!.report();
     expect(after.failures).toEqual([]);
     expect(after.waits).toBe(0);
@@ -150,9 +163,7 @@ describe('a source that must be encoded', () => {
     await player!.page.waitForFunction(
       `video.ended || video.currentTime > ${CLIP_SECONDS - 1.5}`,
       undefined,
-      {
-        timeout: 20_000,
-      },
+      within,
     );
     expect((await player!.report()).failures).toEqual([]);
     await player!.page.close();
@@ -162,7 +173,7 @@ describe('a source that must be encoded', () => {
     'is shown on the watch page, which says that it is being prepared until it is not',
     async () => {
       expect(preparing).toMatch(/^Still being prepared/);
-      await watchPage!.waitForSelector('#preparing', { state: 'hidden', timeout: 20_000 });
+      await watchPage!.waitForSelector('#preparing', { state: 'hidden' });
       await watchPage!.evaluate(() => document.querySelector('video')?.play());
       await untilPlaying(watchPage!);
       await watchPage!.close();
@@ -182,7 +193,7 @@ describe('a source that must be encoded', () => {
 describe('a source that is clean H.264', () => {
   it('is played from a copy, by whoever began with it to the end, while new sessions get the ladder', async () => {
     // A copy far above the ladder's top would not be offered.
-    const clip = { seconds: 26, size: '320x180', rate: '25', bitrate: '300k' };
+    const clip = { seconds: COPY_SECONDS, size: '320x180', rate: '25', bitrate: '300k' };
     const path = await makeClip(join(folder, 'clean.mp4'), clip);
     const uploaded = await uploadFile(api, path, 'single', { preset: 'veryfast', ladder: LADDER });
     const videoId = String(uploaded.videoId);
@@ -197,13 +208,13 @@ describe('a source that is clean H.264', () => {
     expect(lists.faults).toEqual([]);
     expect(lists.lengthsSeen).toEqual([lengthsSeen.at(-1)]);
     const stored = await packetsOf(await onlyVariant(session.hls));
-    expect(stored).toHaveLength(26 * 25);
+    expect(stored).toHaveLength(COPY_SECONDS * 25);
     if (!hasBrowser) return;
     const player = await startPlaying(session.hls);
     await untilPlaying(player.page);
     const report = await player.report();
     expect(report.failures).toEqual([]);
-    expect(report.duration).toBeCloseTo(26, 0);
+    expect(report.duration).toBeCloseTo(COPY_SECONDS, 0);
     await player.page.close();
   });
 });

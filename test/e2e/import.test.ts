@@ -83,7 +83,7 @@ async function expectSameBytes({ videoId, jobId }: Json): Promise<void> {
 }
 
 async function untilProgress(jobId: string, percent: number): Promise<void> {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + 120_000;
   for (;;) {
     const job = await api.call(`/v1/jobs/${jobId}`);
     if (job.progress >= percent) return;
@@ -96,7 +96,8 @@ describe('an import', () => {
   it('whose connection breaks goes on where it broke, tells its progress, and ends ready', async () => {
     await using server: FileServer = await startFileServer(film, {
       cutAfter: [11 * MIB + 5, 64 * 1024],
-      pauseMs: 5,
+      // Some seconds in all, so that there is progress to be told of.
+      pauseMs: 15,
     });
     const created = await imported({ url: `${server.url}/film.mp4` });
     const events = await watchJob(api, created.jobId);
@@ -119,12 +120,13 @@ describe('an import', () => {
   });
 
   it('whose transcoder dies by SIGKILL is carried on after the last durable part', async () => {
-    await using server = await startFileServer(film, { pauseMs: 25 });
+    // Three quarters of a minute are left after two parts and a half: the kill comes in the middle.
+    await using server = await startFileServer(film, { slowAfter: 2.5 * PART_BYTES });
     const created = await imported({ url: `${server.url}/film.mp4` });
     // Past two parts the first is durable: a part waits for the one before it.
     await untilProgress(created.jobId, (20 * 2.1 * PART_BYTES) / film.length);
     await stack.killTranscoder(0, 'SIGKILL');
-    server.behaviour.pauseMs = 0;
+    delete server.behaviour.slowAfter;
     await stack.startTranscoder();
     await expectSameBytes(created);
 
@@ -193,7 +195,8 @@ describe('a migration whose migrator is killed', () => {
   const ITEMS = 6;
 
   it('ends with one verified video per source, writes to none, and can be taken back', async () => {
-    const seed = Number(process.env.CHAOS_SEED ?? 31);
+    // Of this seed both kills come in the middle.
+    const seed = Number(process.env.CHAOS_SEED ?? 50);
     const token = stack.token('admin', 'library');
     const report = await runMigrateChaos({
       ...{ seed, items: ITEMS, kills: 2, parallel: 4 },
@@ -223,7 +226,7 @@ describe('a migration whose migrator is killed', () => {
     expect(await idsLeft()).toEqual([]);
     const { items } = await owner.call(`/v1/migrations/${report.migrationId}`);
     expect(items).toMatchObject({ rolled_back: ITEMS, done: 0 });
-  });
+  }, 400_000);
 });
 
 function reelay(args: string[], token: string): Promise<{ code: number; output: string }> {

@@ -25,5 +25,5 @@ describe('jobs while everything fails', () => {
     expect(faultsOf('ticket.duplicated')).toBeGreaterThan(0);
     expect(faultsOf('fault.r2')).toBeGreaterThan(0);
     expect(report.counts['objects served']).toBeGreaterThan(20);
-  }, 400_000);
+  }, 600_000);
 });

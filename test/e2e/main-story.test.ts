@@ -173,12 +173,18 @@ describe('a film in two languages with subtitles', () => {
 describe('the watch page', () => {
   it.skipIf(!hasBrowser)('shows a video while it is transcoded and plays it when it is ready', async () => {
     const path = await makeClip(join(folder, 'watch.mp4'), { seconds: 12, size: '1280x720' });
-    const { videoId } = await uploadFile(api, path, 'single', { title: 'A link to open' });
-    const link = await api.call(`/v1/videos/${videoId}/watch-link`, { method: 'POST', json: {} });
     const page = await openPage(browser);
-    await page.goto(link.url);
-    await page.waitForSelector('body[data-state="processing"]', { timeout: 20_000 });
-    await page.waitForSelector('body[data-state="ready"]', { timeout: 90_000 });
+    // However slow the browser is: nothing is made before the page has been seen.
+    await stack.killTranscoder(0, 'SIGSTOP');
+    try {
+      const { videoId } = await uploadFile(api, path, 'single', { title: 'A link to open' });
+      const link = await api.call(`/v1/videos/${videoId}/watch-link`, { method: 'POST', json: {} });
+      await page.goto(link.url);
+      await page.waitForSelector('body[data-state="processing"]');
+    } finally {
+      await stack.killTranscoder(0, 'SIGCONT');
+    }
+    await page.waitForSelector('body[data-state="ready"]', { timeout: 150_000 });
     await page.evaluate(() => document.querySelector('video')?.play());
     await untilPlaying(page);
     await page.screenshot({ path: join(folder, 'watch.png') });
@@ -194,7 +200,7 @@ describe('the watch page', () => {
     const link = await api.call(`/v1/videos/${videoId}/watch-link`, { method: 'POST', json: {} });
     const page = await openPage(browser);
     await page.goto(link.url);
-    await page.waitForSelector('body[data-state="ready"]', { timeout: 30_000 });
+    await page.waitForSelector('body[data-state="ready"]');
     await page.evaluate(() => document.querySelector('video')?.play());
     await untilPlaying(page);
     expect(await page.evaluate(() => document.querySelector('video')?.duration)).toBeCloseTo(13, 0);

@@ -102,12 +102,13 @@ describe.skipIf(!existsSync(CHROMIUM))('quality of experience', { retry: 1 }, ()
           const qoe = await qoeOf(protection);
           return (qoe.startup?.sessions ?? 0) > (before.startup?.sessions ?? 0) && qoe;
         },
-        { timeout: 30_000, interval: 500 },
+        { timeout: 60_000, interval: 500 },
       );
       expect(estimated.sessions).toBe(before.sessions + 1);
       // Of a retry there is more than one session, and the median is of them all.
       if (before.sessions > 0) return;
-      expect(Math.abs(estimated.startup!.p95Ms - startupMs)).toBeLessThan(1000);
+      // What the machine takes between a request and its answer is the player's alone to know, and all there is to wait.
+      expect(Math.abs(estimated.startup!.p95Ms - startupMs)).toBeLessThan(Math.max(1000, startupMs / 2));
       expect(estimated.averageBitrateKbps).toBeGreaterThan(50);
 
       const token = new URL(answer.hls!).pathname.split('/')[2]!;
@@ -116,13 +117,17 @@ describe.skipIf(!existsSync(CHROMIUM))('quality of experience', { retry: 1 }, ()
       expect(await sendBeacon(browser!, players.url, `${stack.url}/v1/watch`, body)).toBe(true);
       const told = async () => (await qoeOf(protection)).startup!.p95Ms;
       await vi.waitUntil(async () => Math.abs((await told()) - 7000) < 900, {
-        timeout: 30_000,
+        timeout: 60_000,
         interval: 500,
       });
       expect((await qoeOf(protection)).startup!.sessions).toBe(1);
     },
   );
 });
+
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
 
 async function qoeOf(protection: Protection): Promise<QualityOfExperience> {
   const { qoe } = await api.call(`/v1/videos/${films[protection]}/analytics`);
@@ -163,7 +168,9 @@ describe('a protected film', () => {
     let searched = 0;
     let hasKeyId = false;
     for (const file of files.filter((entry) => entry.isFile())) {
-      const bytes = await readFile(join(file.parentPath, file.name));
+      // A file of a moment, such as a journal of SQLite's, may be gone since it was listed.
+      const bytes = await readFile(join(file.parentPath, file.name)).catch(unlessGone);
+      if (!bytes) continue;
       searched++;
       hasKeyId ||= bytes.includes(kid);
       for (const spelling of spellings) expect(bytes.includes(spelling), file.name).toBe(false);

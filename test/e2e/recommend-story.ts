@@ -13,7 +13,7 @@ const ANNA = 'viewer-anna-lindqvist';
 /** Watch the first two films; twice as many others watch the third alone. */
 const FANS = ['viewer-bo', 'viewer-cai', 'viewer-dag', 'viewer-eli'].map((name) => `${name}-lindqvist`);
 const OTHERS = Array.from({ length: 8 }, (_, number) => `viewer-${number}-other`);
-const WAIT = { timeout: 30_000, interval: 250 };
+const WAIT = { timeout: 90_000, interval: 250 };
 
 /** The tests of this story, on a stack that has at least three ready videos and that somebody else stops. */
 export function tellRecommendations(stage: () => Stage): void {
@@ -114,7 +114,7 @@ async function rowsNaming(name: string, stateFolder: string): Promise<string[]> 
   const found: string[] = [];
   for (const path of await filesIn(stateFolder)) {
     if (!path.endsWith('.sqlite')) continue;
-    using database = new DatabaseSync(path, { readOnly: true, timeout: 2000 });
+    using database = new DatabaseSync(path, { readOnly: true, timeout: 30_000 });
     const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
     for (const { name: table } of tables) {
       const every = database.prepare(`SELECT * FROM "${table}"`);
@@ -131,10 +131,16 @@ async function rowsNaming(name: string, stateFolder: string): Promise<string[]> 
 async function objectsNaming(name: string, stateFolder: string): Promise<string[]> {
   const found: string[] = [];
   for (const path of await filesIn(join(stateFolder, 'v3', 'r2'))) {
-    if (path.includes('.sqlite') || (await stat(path)).size > 1_000_000) continue;
-    if ((await readFile(path)).includes(name)) found.push(path);
+    if (path.includes('.sqlite')) continue;
+    const { size = 0 } = (await stat(path).catch(unlessGone)) ?? {};
+    if (size <= 1_000_000 && (await readFile(path).catch(unlessGone))?.includes(name)) found.push(path);
   }
   return found;
+}
+
+/** What the Worker has deleted since it was listed. */
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 async function filesIn(folder: string): Promise<string[]> {

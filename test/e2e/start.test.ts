@@ -48,7 +48,7 @@ describe('npm start', () => {
     const env = { REELAY_HOME: home, REELAY_PORT: String(port) };
     const first = start('start', env);
     // The link is there as soon as the clip is playable, the rest when it is ready.
-    await until(first, /HLS\s+http.*master\.m3u8/, 120_000);
+    await until(first, /HLS\s+http.*master\.m3u8/, 240_000);
     expect(first.output()).toMatch(/token\s+eyJ/);
     expect(first.output()).toMatch(/\/watch\/[0-9a-f-]+#t=/);
     const watch = /http\S+\/watch\/\S+/.exec(first.output())![0];
@@ -62,9 +62,13 @@ describe('npm start', () => {
     process.kill(-first.child.pid!, 'SIGINT');
     await first.ended;
     await expect(fetch(watch)).rejects.toThrow();
-    const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
-    expect(stdout.split('\n').filter((line) => line.includes(home))).toEqual([]);
-  });
+    // Whoever was killed last may need a moment to go.
+    const left = async () => {
+      const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
+      return stdout.split('\n').filter((line) => line.includes(home));
+    };
+    await expect.poll(left, { timeout: 20_000 }).toEqual([]);
+  }, 400_000);
 
   it('says in one line that its port is taken', async () => {
     const port = await findFreePortPair();

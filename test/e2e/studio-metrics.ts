@@ -38,10 +38,12 @@ export function metricsCases(stage: () => MetricsStage): void {
       expect(await figure('Jobs done')).toBe(stats.jobsProcessed.toLocaleString('en'));
       expect(await figure('Jobs failed')).toBe(stats.jobsFailed.toLocaleString('en'));
       expect(await figure('Server errors')).toBe(stats.serverErrors.toLocaleString('en'));
+      // Isolates tell what they have counted every five seconds, and the page asks as often.
+      const within = { timeout: 60_000 };
       const routes = page.getByRole('region', { name: 'Busiest routes' });
-      expect(await routes.locator('tbody tr').count()).toBeGreaterThan(0);
+      await expect.poll(() => routes.locator('tbody tr').count(), within).toBeGreaterThan(0);
       const codes = page.getByRole('region', { name: 'Refusals and failures by code' });
-      expect(await codes.textContent()).toContain('not_found');
+      await expect.poll(() => codes.textContent(), within).toContain('not_found');
       expect(await graveViolations(page)).toEqual([]);
       const text = await (await api.request('/metrics')).text();
       expect(sampleValue(text, 'reelay_http_errors_total', { code: 'not_found' })).toBeGreaterThan(0);

@@ -81,9 +81,12 @@ describe.skipIf(!hasBrowser)('a page in Chromium', () => {
     }
     const heads = log.filter(([method]) => method === 'HEAD');
     expect(heads.length).toBeGreaterThan(0);
-    const offsets = log.flatMap(([method, , offset]) => (method === 'POST' ? [] : [Number(offset)]));
+    // Until a busy server has noticed that a connection is gone, it tells to ask once more where to go on.
+    const answers = log.filter(([, status]) => status !== 409 && status !== 423);
+    const failures = answers.filter(([, status]) => status !== null && status >= 400);
+    const offsets = answers.flatMap(([method, , offset]) => (method === 'POST' ? [] : [Number(offset)]));
     expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
-    expect(log.filter(([, status]) => status !== null && status >= 400)).toEqual([]);
+    expect(failures).toEqual([]);
   }
 });
 
@@ -107,10 +110,10 @@ describe('a client that hangs up in the middle of a body', () => {
     const hungUp = new Promise((resolve) => sending.on('error', resolve));
     sending.write(file.subarray(0, sentBytes));
     // Whole rows show while they come in; the rest is kept when the connection is gone.
-    await vi.waitFor(async () => expect(await offset()).toBe(2 * MIB), { timeout: 20_000, interval: 200 });
+    await vi.waitFor(async () => expect(await offset()).toBe(2 * MIB), { timeout: 60_000, interval: 200 });
     sending.destroy(new Error('hung up'));
     await hungUp;
-    await vi.waitFor(async () => expect(await offset()).toBe(sentBytes), { timeout: 20_000, interval: 200 });
+    await vi.waitFor(async () => expect(await offset()).toBe(sentBytes), { timeout: 60_000, interval: 200 });
   });
 });
 

@@ -22,5 +22,5 @@ describe('uploads while workerd is killed', () => {
     expect(report.resumesWithBytes).toBeGreaterThan(0);
     expect(report.partsBeforeSweep).toBeGreaterThan(0);
     expect(report).toMatchObject({ raceRounds: 8, lostReplies: 4, givenUp: 2 });
-  });
+  }, 400_000);
 });

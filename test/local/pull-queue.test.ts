@@ -144,8 +144,8 @@ describe('settling', () => {
     await post('retry', '/ack', { retries: [{ lease_id: first!.lease_id }] });
     const [second] = await pull('retry');
     expect(second).toMatchObject({ id: first!.id, attempts: 2 });
-    await post('retry', '/ack', { retries: [{ lease_id: second!.lease_id, delay_seconds: 1 }] });
     const retriedAtMs = Date.now();
+    await post('retry', '/ack', { retries: [{ lease_id: second!.lease_id, delay_seconds: 1 }] });
     const [third] = await pullSome('retry');
     expect(third).toMatchObject({ id: first!.id, attempts: 3 });
     expect(Date.now() - retriedAtMs).toBeGreaterThanOrEqual(950);

@@ -81,7 +81,7 @@ const PLAYERS: Record<TextPlayer, string> = {
 const WATCH = `(async (start, url, { subtitles, sound, atSeconds }) => {
   const video = document.getElementById('video');
   const failures = [];
-  const until = async (what, condition, ms = 20000) => {
+  const until = async (what, condition, ms = 60000) => {
     const end = performance.now() + ms;
     while (!condition()) {
       if (performance.now() > end) { failures.push('timed out: ' + what); return; }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Behaviour = {
   bytes: Uint8Array;
@@ -14,6 +15,8 @@ export type Behaviour = {
   cutAfter: number[];
   /** Sleeps this long after every 64 KiB. */
   pauseMs: number;
+  /** Body bytes after which it sleeps a second after every 64 KiB, for as long as this stands. */
+  slowAfter?: number;
   /** Takes the request over; true when it has been answered. */
   answer?: (request: IncomingMessage, response: ServerResponse) => boolean | undefined;
 };
@@ -98,7 +101,8 @@ async function serve(
     await new Promise<void>((resolve, reject) =>
       response.write(piece, (error) => (error ? reject(error) : resolve())),
     );
-    if (behaviour.pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, behaviour.pauseMs));
+    if (behaviour.pauseMs > 0) await sleep(behaviour.pauseMs);
+    if (behaviour.slowAfter !== undefined && served.sentBytes > behaviour.slowAfter) await sleep(1000);
   }
   if (cutAfter === undefined) response.end();
   // The reader gets what was sent, and then no end.

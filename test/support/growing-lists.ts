@@ -23,6 +23,9 @@ function read(text: string): Omit<Seen, 'changedAtMs'> {
   };
 }
 
+/** A list may be this old where somebody else has asked for it (VIEW_AGE_MS of worker/playback/growing.ts), and more. */
+const LIST_AGE_MS = 1500;
+
 /** Polls until `isOver` says so, then once more. */
 export async function watchLists(
   masterUrl: string,
@@ -56,6 +59,7 @@ export async function watchLists(
     if (isLast) return { faults, lengthsSeen: [...lengths], replaced: [...replaced] };
     await new Promise((resolve) => setTimeout(resolve, pollMs));
     isLast = await isOver();
+    if (isLast) await new Promise((resolve) => setTimeout(resolve, LIST_AGE_MS));
   }
 }
 

@@ -60,13 +60,15 @@ export function legacyContract(host: string, newClient: () => Promise<LegacyClie
       const answer = await accepted(await send(client, uploadForm(CLIP, contentId, { type: 'episode' })));
       const status = await client.request('GET', answer.status_endpoint, { headers: { Authorization: '' } });
       expect(status.status).toBe(200);
-      expect(await status.json()).toEqual({
+      const told = (await status.json()) as { status: string };
+      expect(told).toEqual({
         status: expect.stringMatching(/^(queued|processing|failed)$/),
         progress: expect.any(Number),
         message: expect.stringMatching(/^[A-Z]/),
         content_type: 'episode',
         content_id: Number(contentId),
-        ...{ error: undefined },
+        // A clip of noise fails as soon as a transcoder has looked at it.
+        ...(told.status === 'failed' && { error: expect.any(Object) }),
       });
     });
 

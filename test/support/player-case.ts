@@ -159,7 +159,7 @@ window.failures = [];
 window.presented = [];
 window.video = () => document.querySelector('video');
 window.presentedWhere = (condition) => presented.filter(condition).length;
-window.until = async (condition, ms = 20000) => {
+window.until = async (condition, ms = 60000) => {
   const end = performance.now() + ms;
   for (;;) {
     if (failures.length > 0) return false;

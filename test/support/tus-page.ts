@@ -94,7 +94,7 @@ export const UPLOADS = {
         chunkSize,
         headers: { Authorization: 'Bearer ' + token },
         metadata: { filename: 'by-tus-js-client.mp4', title: 'By tus-js-client' },
-        retryDelays: [0, 300, 1000],
+        retryDelays: [0, 300, 1000, 3000, 10000],
         onError: reject,
         onSuccess: resolve,
         onAfterResponse: (request, response) => {
@@ -121,7 +121,7 @@ export const UPLOADS = {
       endpoint: api + '/v1/tus',
       chunkSize,
       headers: { Authorization: 'Bearer ' + token },
-      retryDelays: [0, 300, 1000],
+      retryDelays: [0, 300, 1000, 3000, 10000],
       onAfterResponse: (request, response) => {
         videoId = response.getHeader('Reelay-Video-Id') ?? videoId;
         log.push([request.getMethod(), response.getStatus(), response.getHeader('Upload-Offset')]);

@@ -33,8 +33,9 @@ describe('the loop', () => {
   test('acks a message that is no ticket, so that it does not come back for ever', async () => {
     stage.wire.messages.push(ticketMessage('bad', 'nonsense'));
     stage.start(async () => DONE);
-    await until(() => stage.wire.to('/messages/ack').length).toBe(1);
-    expect(stage.events.map(([event]) => event)).toContain('ticket.unreadable');
+    // Told once the ack has been answered.
+    await until(() => stage.events.map(([event]) => event)).toContain('ticket.unreadable');
+    expect(stage.wire.to('/messages/ack')).toHaveLength(1);
   });
 
   test('claims now and then without a ticket, should one have been lost', async () => {
@@ -130,6 +131,16 @@ describe('draining', () => {
     await consumer.finished;
     expect(stage.wire.to('/internal/done')).toHaveLength(1);
     expect(stage.wire.to('/internal/release')).toEqual([]);
+  });
+
+  test('gives back a task that does not hear of it, such as one that waits for silent storage', async () => {
+    stage.wire.claims.push(claimOf('chunk:0'));
+    const { consumer } = stage.start(() => new Promise(() => {}));
+    await until(() => consumer.running().length).toBe(1);
+    stage.drain.abort();
+    await consumer.finished;
+    expect(stage.wire.to('/internal/release')).toHaveLength(1);
+    expect(stage.wire.to('/internal/fail')).toEqual([]);
   });
 
   test('gives back a task whose claim was answered too late', async () => {

@@ -65,7 +65,7 @@ export function importStage(order: Partial<ImportOrder>): ImportStage {
     return importSource(context, {
       allowLoopback: true,
       retryDelaysMs: [1, 1, 1],
-      idleTimeoutMs: 2000,
+      idleTimeoutMs: 20_000,
       ...settings,
     });
   };

@@ -81,7 +81,7 @@ export function redirectTo(url: string, status = 302): string {
 /** How the fetching of a URL ends: the text of the file, or the code of the refusal. */
 export async function fetchEnding(url: string, network: Network, ports = [443]): Promise<string> {
   try {
-    const open = httpFile(url, { ports, allowLoopback: false }, network, 5000);
+    const open = httpFile(url, { ports, allowLoopback: false }, network, 20_000);
     const file = await open({ offset: 0 }, AbortSignal.timeout(20_000));
     let text = '';
     for await (const bytes of file.body) text += Buffer.from(bytes).toString();

@@ -261,7 +261,7 @@ describe('an answer that is not the file', () => {
         response.write(BYTES.subarray(0, 1000));
         return true;
       };
-      expect(await ending(stage, { idleTimeoutMs: 100 })).toBe('stored');
+      expect(await ending(stage, { idleTimeoutMs: 1000 })).toBe('stored');
       expect(server.requests[1]?.range).toBe('bytes=1000-');
     }));
 });

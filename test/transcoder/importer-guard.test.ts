@@ -195,10 +195,10 @@ describe('the guard alone, behind every check of the URL', () => {
   test('dials loopback where a stack of tests asks for it, and then the canary does see it', async () => {
     await using elsewhere = await startWorld(['a.example.com']);
     const url = new URL(`http://127.0.0.1:${elsewhere.canaryPort}/`);
-    const options = { allowLoopback: true, signal: AbortSignal.timeout(5000) };
+    const options = { allowLoopback: true, signal: AbortSignal.timeout(20_000) };
     const socket = await connectPublic(url, INTERNET, options);
     socket.destroy();
-    await expect.poll(elsewhere.canaryHits).toBe(1);
+    await expect.poll(elsewhere.canaryHits, { timeout: 20_000 }).toBe(1);
     const inside = new URL('http://10.0.0.1/');
     await expect(connectPublic(inside, INTERNET, options)).rejects.toMatchObject({
       code: 'import_address_refused',

@@ -63,7 +63,7 @@ function begin(form: Form, bytes: number, port = ingest.port) {
   return { request, answered, finish: () => request.end(form.body.subarray(bytes)) };
 }
 
-const until = (condition: () => unknown) => expect.poll(condition, { timeout: 20_000, interval: 10 });
+const until = (condition: () => unknown) => expect.poll(condition, { timeout: 50_000, interval: 10 });
 
 describe('a form on its way', () => {
   it('goes on over refused parts and lost answers, and every byte arrives once', async () => {
@@ -195,7 +195,8 @@ describe('the process', () => {
     let output = '';
     child.stdout.on('data', (data) => (output += data));
     child.stderr.on('data', (data) => (output += data));
-    return { child, exited: once(child, 'exit'), output: () => output };
+    // At `exit` the last of its output may still be on the way.
+    return { child, exited: once(child, 'close'), output: () => output };
   };
 
   it('runs as `ingest` without ffmpeg, queue or secret, and ends when it is told to', async () => {

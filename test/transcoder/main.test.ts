@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createScratch, type Scratch } from '../../transcoder/scratch.ts';
-import { claimOf, QUEUE, SECRET, startWire, type Wire } from './wire-stand-in.ts';
+import { type Answer, claimOf, QUEUE, SECRET, startWire, type Wire } from './wire-stand-in.ts';
 
 const MAIN = fileURLToPath(new URL('../../transcoder/main.ts', import.meta.url));
 
@@ -41,10 +41,11 @@ function start(changes: Record<string, string> = {}) {
   let output = '';
   child.stdout.on('data', (data) => (output += data));
   child.stderr.on('data', (data) => (output += data));
-  return { child, exited: once(child, 'exit'), output: () => output };
+  // At `exit` the last of its output may still be on the way.
+  return { child, exited: once(child, 'close'), output: () => output };
 }
 
-const until = (condition: () => unknown) => expect.poll(condition, { timeout: 20_000, interval: 20 });
+const until = (condition: () => unknown) => expect.poll(condition, { timeout: 50_000, interval: 20 });
 
 describe('the process', () => {
   test('names what is wrong with its configuration and ends', async () => {
@@ -81,10 +82,11 @@ describe('the process', () => {
       const left = join(scratch.directory, 'worker_1', 'left-by-a-former-self');
       await mkdir(left, { recursive: true });
       await writeFile(join(left, 'file'), 'x');
-      // Storage that never answers well keeps the task busy.
+      // Storage that does not answer keeps the task busy for as long as the test wants.
+      const gone = Promise.withResolvers<Answer>();
       const claim = claimOf('plan');
       wire.claims.push({ ...claim, storage: { ...claim.storage, endpoint: wire.url } });
-      wire.override = ({ path }) => (path.startsWith('/media/') ? { status: 503 } : undefined);
+      wire.override = ({ path }) => (path.startsWith('/media/') ? gone.promise : undefined);
       const { child, exited, output } = start({ DRAIN_SECONDS: '0' });
       await until(() => wire.calls.filter(({ path }) => path.startsWith('/media/')).length).toBeGreaterThan(
         0,
@@ -92,6 +94,11 @@ describe('the process', () => {
       const names = (await readdir(join(scratch.directory, 'worker_1'))).sort();
       expect(names).toEqual([expect.stringMatching(/^plan-/), expect.stringMatching(/^source-/)]);
       child.kill(signal);
+      await until(output).toContain('transcoder.draining');
+      // Two heartbeats later the task has heard of it.
+      const beats = wire.to('/internal/heartbeat').length;
+      await until(() => wire.to('/internal/heartbeat').length).toBeGreaterThan(beats + 1);
+      gone.resolve({ status: 404 });
       expect(await exited).toEqual([0, null]);
       expect(wire.to('/internal/release')).toHaveLength(1);
       expect(wire.to('/internal/fail')).toEqual([]);

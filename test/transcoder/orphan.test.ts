@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { createScratch } from '../../transcoder/scratch.ts';
 
 const RUN = new URL('../../transcoder/ffmpeg/run.ts', import.meta.url).href;
-const until = (condition: () => unknown) => expect.poll(condition, { timeout: 20_000, interval: 20 });
+const until = (condition: () => unknown) => expect.poll(condition, { timeout: 50_000, interval: 20 });
 
 /** A parent of its own, since it shall die; ffmpeg is quiet, or the broken pipe would end it. */
 const parentScript = (directory: string) => `

@@ -16,10 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-const real: FfmpegCommand = {
-  inputs: [{ options: ['-re', '-f', 'lavfi'], url: 'testsrc2=size=640x360:rate=30:duration=1' }],
+/** In real time. */
+const film = (seconds: number): FfmpegCommand => ({
+  inputs: [{ options: ['-re', '-f', 'lavfi'], url: `testsrc2=size=640x360:rate=30:duration=${seconds}` }],
   outputs: [{ options: ['-c:v', 'libx264', '-preset', 'ultrafast', '-f', 'mp4'], path: 'out.mp4' }],
-};
+});
 
 async function failureOf(work: Promise<unknown>) {
   const error = await work.then(
@@ -29,12 +30,15 @@ async function failureOf(work: Promise<unknown>) {
   return describeFailure(error, undefined);
 }
 
-const encode = (limits: typeof LIMITS, stallSeconds?: number) =>
-  startFfmpeg(real, { directory, limits, ...(stallSeconds !== undefined && { stallSeconds }) }).done;
+/** What is to be ended must not end by itself before somebody looks. */
+const encode = (
+  limits: typeof LIMITS,
+  { seconds = 600, ...stall }: { seconds?: number; stallSeconds?: number } = {},
+) => startFfmpeg(film(seconds), { directory, limits, ...stall }).done;
 
 describe('a run of ffmpeg', () => {
   test('within every limit ends well', async () => {
-    await expect(encode(LIMITS)).resolves.toMatchObject({ cpuSeconds: expect.any(Number) });
+    await expect(encode(LIMITS, { seconds: 1 })).resolves.toMatchObject({ cpuSeconds: expect.any(Number) });
   });
 
   test('is ended for its memory', async () => {
@@ -52,7 +56,7 @@ describe('a run of ffmpeg', () => {
   });
 
   test('is ended for standing still', async () => {
-    expect(await failureOf(encode(LIMITS, 0.1))).toMatchObject({
+    expect(await failureOf(encode(LIMITS, { stallSeconds: 0.1 }))).toMatchObject({
       ...{ code: 'encode_resources', kind: 'resources' },
       detail: expect.stringMatching(/^The encoder made no progress for [\d.]+ s; 0\.1 s are allowed\.$/),
     });

@@ -70,7 +70,7 @@ describe('the caches of a transcoder', () => {
     await lease.read(0, 1);
     expect(await files()).toBe(1);
     await lease[Symbol.asyncDispose]();
-    await expect.poll(files, { timeout: 5000 }).toBe(0);
+    await expect.poll(files, { timeout: 20_000 }).toBe(0);
   });
 
   test('use the access of the newest reader', async () => {

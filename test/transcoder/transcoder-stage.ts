@@ -89,7 +89,7 @@ export function stageTranscoder(): TranscoderStage {
 }
 
 export function until(condition: () => unknown): ReturnType<typeof expect.poll> {
-  return expect.poll(condition, { timeout: 10_000, interval: 10 });
+  return expect.poll(condition, { timeout: 30_000, interval: 10 });
 }
 
 /** Settles when the task is told to stop. */

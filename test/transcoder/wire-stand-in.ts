@@ -22,7 +22,7 @@ export type Wire = AsyncDisposable & {
   /** Messages waiting in the queue. */
   messages: { body: string; id: string; attempts: number; lease_id: string }[];
   /** An answer in place of the usual one. */
-  override: ((call: Call) => Answer | 'drop' | undefined) | undefined;
+  override: ((call: Call) => Answer | Promise<Answer> | 'drop' | undefined) | undefined;
 };
 
 export const QUEUE = { accountId: 'acc', queueId: 'q1', token: 'queue-token' };
@@ -37,7 +37,7 @@ export async function startWire(): Promise<Wire> {
     const { traceparent } = request.headers as { traceparent?: string };
     const call = { path: request.url ?? '', token, body: parsed(text), traceparent };
     wire.calls.push(call);
-    const answer = wire.override?.(call) ?? usual(call);
+    const answer = (await wire.override?.(call)) ?? usual(call);
     if (answer === 'drop') return void response.destroy();
     response.writeHead(answer.status, { 'content-type': 'application/json' });
     response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
@@ -55,7 +55,7 @@ export async function startWire(): Promise<Wire> {
       const claim = wire.claims.shift();
       return claim ? { status: 200, body: claim } : { status: 204 };
     }
-    if (call.path === '/internal/heartbeat') return { status: 200, body: { leaseSeconds: 5 } };
+    if (call.path === '/internal/heartbeat') return { status: 200, body: { leaseSeconds: 60 } };
     if (call.path === '/internal/commit') return { status: 200, body: { mark: call.body.mark } };
     return { status: 200, body: {} };
   };
@@ -97,7 +97,7 @@ export function claimOf(name: string, changes: Partial<Claim> = {}): Claim {
   const [kind = 'chunk', index = '0'] = name.split(':');
   return {
     jobToken: `token-of-${name}`,
-    leaseSeconds: 5,
+    leaseSeconds: 60,
     heartbeatSeconds: 0.05,
     task: {
       jobId: 'job1',

@@ -81,7 +81,7 @@ describe('a herd on a cold segment', () => {
     const bytes = bytesOf(1000);
     const key = await newSegment(bytes);
     const reads = watchReads(async () => {
-      await scheduler.wait(50);
+      await scheduler.wait(1000); // one that came later would read by itself
       throw new Error('get: disk on fire');
     });
     const outcomes = await Promise.all(
@@ -97,8 +97,9 @@ describe('a herd on a cold segment', () => {
     const bytes = bytesOf(2000);
     const key = await newSegment(bytes);
     const hangUp = new AbortController();
+    let hasHungUp = false;
     const reads = watchReads(async (get) => {
-      await scheduler.wait(100);
+      while (!hasHungUp) await scheduler.wait(5);
       return await get();
     });
     const first = SELF.fetch(mediaUrl(token, key), { signal: hangUp.signal } as never);
@@ -106,11 +107,12 @@ describe('a herd on a cold segment', () => {
       () => 'answered',
       () => 'gone',
     );
-    await expect.poll(() => reads.mock.calls.length).toBe(1);
+    await expect.poll(() => reads.mock.calls.length, { timeout: 20_000 }).toBe(1);
     const others = Array.from({ length: 5 }, () => fetchMedia(token, key));
     await scheduler.wait(20);
     hangUp.abort();
     expect(await gone).toBe('gone');
+    hasHungUp = true;
     for (const response of await Promise.all(others)) {
       expect(same(new Uint8Array(await response.arrayBuffer()), bytes)).toBe(true);
     }
@@ -128,7 +130,7 @@ describe('a herd on a cold segment', () => {
       return object;
     });
     const early = fetchMedia(token, key);
-    await expect.poll(() => hasLooked).toBe(true);
+    await expect.poll(() => hasLooked, { timeout: 20_000 }).toBe(true);
     await env.MEDIA.put(key, bytesOf(10));
     const late = Array.from({ length: 3 }, () => fetchMedia(token, key));
     expect(await outcome(await early)).toBe('404 not_found');
@@ -268,7 +270,7 @@ test('playback goes on from cache, token and snapshot while D1 is away', async (
   };
   const key = await newSegment(bytesOf(100));
   expect(await ask(key)).toBe('200');
-  await expect.poll(() => caches.default.match(cacheKeyOf(key))).toBeTruthy();
+  await expect.poll(() => caches.default.match(cacheKeyOf(key)), { timeout: 20_000 }).toBeTruthy();
   await env.MEDIA.delete(key);
   expect(await ask(key)).toBe('200');
   expect(await ask(`${video.prefix}master.m3u8`)).toBe('200');

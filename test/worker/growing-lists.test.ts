@@ -9,10 +9,10 @@ import {
   growingJob,
   growthRow,
   list,
-  passShown,
   play,
   post,
   shown,
+  shownFor,
   textOf,
 } from './growing-fixtures.ts';
 import {
@@ -40,7 +40,7 @@ async function announced(options: { hasAudio?: boolean } = {}) {
   if (sound) await commitTo(sound, 0, 5);
   await finishTask(await claimTask('chunk:0'), 1);
   await finishTask(await claimTask('chunk:1'), 2);
-  await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'));
+  await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'), { timeout: 20_000 });
   return { job, sound, answer: await play(job) };
 }
 
@@ -93,7 +93,7 @@ describe('playing a video that grows', () => {
     await finishTask(sound, 0);
     await finishTask(await claimTask('chunk:0'), 1);
     await finishTask(await claimTask('chunk:1'), 2);
-    await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'));
+    await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'), { timeout: 20_000 });
     const { hls } = await play(job);
     const master = await textOf(await list(hls, 'master.m3u8'));
     expect(master).toContain('CODECS="avc1.64001e"');
@@ -113,10 +113,11 @@ describe('playing a video that grows', () => {
   it('answers a request for what it has already with 304, until there is more', async () => {
     const { answer, job } = await announced();
     await commitTo(await claimTask('chunk:2'), 0, 2);
+    await shownFor(job.prefix, 0);
     const first = await list(answer.hls, 'stream_240p.m3u8');
     const headers = { 'If-None-Match': first.headers.get('ETag')! };
     expect((await list(answer.hls, 'stream_240p.m3u8', { headers })).status).toBe(304);
-    await passShown(job.prefix, 5);
+    await shownFor(job.prefix, 5);
     expect((await list(answer.hls, 'stream_240p.m3u8', { headers })).status).toBe(200);
   });
 
@@ -133,7 +134,9 @@ describe('playing a video that grows', () => {
     const { answer, job } = await announced();
     expect((await jobRow(job)).watched_until).toBe(0);
     await list(answer.hls, 'stream_240p.m3u8');
-    await vi.waitFor(async () => expect(Number((await jobRow(job)).watched_until)).toBeGreaterThan(0));
+    await vi.waitFor(async () => expect(Number((await jobRow(job)).watched_until)).toBeGreaterThan(0), {
+      timeout: 20_000,
+    });
   });
 
   it('does not look for segments in D1, nor remember that one was missing', async () => {
@@ -154,9 +157,9 @@ describe('a list that grows', () => {
     await commitTo(await claimTask('chunk:2'), 0, 4);
     const seen: string[] = [];
     for (let step = 0; step < 5; step++) {
+      await shownFor(job.prefix, 5 * step);
       const lists = ['stream_240p.m3u8', 'stream_360p.m3u8', 'audio_en.m3u8'];
       seen.push(...new Set(await Promise.all(lists.map((name) => shown(answer.hls, name)))));
-      await passShown(job.prefix, 5);
     }
     // Seven pictures, but six of the sound for certain: the seventh may be its last.
     expect(seen).toEqual(['3', '4', '5', '6', '6']);
@@ -236,7 +239,7 @@ describe('when the ladder is finished', () => {
   it('a session on the copy stays there, with HLS alone, and new ones get the ladder', async () => {
     const job = await growingJob(1, { instantSegments: 3 });
     await finishTask(await claimTask('instant'), 3);
-    await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'));
+    await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'), { timeout: 20_000 });
     const before = await play(job);
     expect(await shown(before.hls, 'stream_360p.m3u8')).toBe('3 ended');
     await finishTask(await claimTask('chunk:0'), 1);
@@ -264,7 +267,7 @@ describe('objects that no new session is given', () => {
     await env.MEDIA.put(`${job.copyPrefix}stream_360p_000.m4s`, 'copy');
     await env.MEDIA.put(`${job.prefix}stream_360p_000.m4s`, 'ladder');
     await finishTask(await claimTask('instant'), 3);
-    await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'));
+    await vi.waitFor(async () => expect((await videoRow(job)).state).toBe('playable'), { timeout: 20_000 });
     const session = await play(job);
     await finishTask(await claimTask('chunk:0'), 1);
     await told('publish', (await mustClaim()).jobToken, { presentation: PRESENTATION });
@@ -313,8 +316,9 @@ describe('objects that no new session is given', () => {
   it('are what a failed job has left of its ladder, not the copy that plays nor what its lists are made of', async () => {
     const job = await growingJob(10, { instantSegments: 3 });
     await finishTask(await claimTask('instant'), 3);
-    await vi.waitFor(async () =>
-      expect((await growthRow(job.copyPrefix))?.completed_at ?? null).not.toBeNull(),
+    await vi.waitFor(
+      async () => expect((await growthRow(job.copyPrefix))?.completed_at ?? null).not.toBeNull(),
+      { timeout: 20_000 },
     );
     const chunk = await claimTask('chunk:0');
     await told('fail', chunk.jobToken, { kind: 'media', code: 'encode_failed', detail: 'It broke.' });
@@ -330,7 +334,9 @@ describe('objects that no new session is given', () => {
     await env.MEDIA.put(`${job.copyPrefix}stream_360p_000.m4s`, 'copy');
     await told('release', (await claimTask('chunk:2')).jobToken);
     await call(job.ownerId, 'DELETE', `/v1/videos/${job.videoId}`);
-    await vi.waitFor(async () => expect(await exists(`${job.copyPrefix}stream_360p_000.m4s`)).toBe(false));
-    expect(await exists(`${job.prefix}stream_240p_init.mp4`)).toBe(false);
+    const keys = [`${job.copyPrefix}stream_360p_000.m4s`, `${job.prefix}stream_240p_init.mp4`];
+    await vi.waitFor(async () => expect(await Promise.all(keys.map(exists))).toEqual([false, false]), {
+      timeout: 20_000,
+    });
   });
 });

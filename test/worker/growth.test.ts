@@ -23,7 +23,7 @@ import { seen, watch } from './room-watcher.ts';
 
 const stateOf = async (job: Parameters<typeof videoRow>[0]) => (await videoRow(job)).state;
 const untilState = (job: Parameters<typeof videoRow>[0], state: string) =>
-  vi.waitFor(async () => expect(await stateOf(job)).toBe(state), { timeout: 5000 });
+  vi.waitFor(async () => expect(await stateOf(job)).toBe(state), { timeout: 20_000 });
 
 beforeEach(clearTasks);
 
@@ -126,7 +126,7 @@ describe('a copy of the source', () => {
     expect(await play(job)).toMatchObject({ hls: expect.stringContaining(job.copyPrefix) });
     await finishTask(await claimTask('chunk:0'), 1);
     await finishTask(await claimTask('chunk:1'), 2);
-    await vi.waitFor(async () => expect(await growthRow(job.prefix)).not.toBeNull());
+    await vi.waitFor(async () => expect(await growthRow(job.prefix)).not.toBeNull(), { timeout: 20_000 });
     expect(await play(job)).toMatchObject({ hls: expect.stringContaining(job.copyPrefix) });
   });
 
@@ -140,7 +140,7 @@ describe('a copy of the source', () => {
     expect(await play(job, { maxHeight: 240 })).toMatchObject({ status: 409, code: 'video_not_playable' });
     await finishTask(await claimTask('chunk:0'), 1);
     await finishTask(await claimTask('chunk:1'), 2);
-    await vi.waitFor(async () => expect(await growthRow(job.prefix)).not.toBeNull());
+    await vi.waitFor(async () => expect(await growthRow(job.prefix)).not.toBeNull(), { timeout: 20_000 });
     expect(await play(job, { maxHeight: 240 })).toMatchObject({ hls: expect.stringContaining(job.prefix) });
   });
 
@@ -188,8 +188,9 @@ describe('a copy of the source', () => {
   ])('that is whole outlives its job where %s: %s', async (_title, code, state) => {
     const job = await growingJob(10, { instantSegments: 3 });
     await finishTask(await claimTask('instant'), 3);
-    await vi.waitFor(async () =>
-      expect((await growthRow(job.copyPrefix))?.completed_at ?? null).not.toBeNull(),
+    await vi.waitFor(
+      async () => expect((await growthRow(job.copyPrefix))?.completed_at ?? null).not.toBeNull(),
+      { timeout: 20_000 },
     );
     const chunk = await claimTask('chunk:0');
     await told('fail', chunk.jobToken, { kind: 'media', code, detail: 'It broke.' });
@@ -236,5 +237,7 @@ it('the reserve of a list is measured by the lease', async () => {
   for (const chunk of [3, 4, 5, 6]) await finishTask(await claimTask(`chunk:${chunk}`), 8);
   const { LEASE_SECONDS } = configOf(env);
   const reserve = Math.ceil((LEASE_SECONDS + 30) / 4.8);
-  await vi.waitFor(async () => expect((await growthRow(job.prefix))?.shown).toBe(39 - reserve));
+  await vi.waitFor(async () => expect((await growthRow(job.prefix))?.shown).toBe(39 - reserve), {
+    timeout: 20_000,
+  });
 });

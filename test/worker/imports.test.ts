@@ -82,7 +82,9 @@ describe('an import', () => {
     await sendParts(work.held, target, BYTES, 1, 1);
     expect((await jobOf(work)).progress).toBeCloseTo((20 * 8 * MIB) / SIZE_BYTES, 1);
     await told('progress', work.held.jobToken, { bytesDone: 12 * MIB });
-    await expect.poll(async () => (await jobOf(work)).progress).toBeCloseTo((20 * 12 * MIB) / SIZE_BYTES, 1);
+    await expect
+      .poll(async () => (await jobOf(work)).progress, { timeout: 20_000 })
+      .toBeCloseTo((20 * 12 * MIB) / SIZE_BYTES, 1);
   });
 
   it('whose last answers got lost ends once', async () => {

@@ -182,7 +182,14 @@ describe('a failure', () => {
 
   test('of any other kind is tried again after a while, eight times', async () => {
     const { job, held } = await chunkAtWork();
+    const beforeSeconds = await env.DB.prepare('SELECT unixepoch() AS n').first<number>('n');
     await fail(held, 'retryable', 'storage_unavailable');
+    const { not_before } = await taskRow(job.jobId, 'chunk:0');
+    expect(Number(not_before)).toBeGreaterThanOrEqual(beforeSeconds! + 2);
+    // As if no time had passed since then.
+    await env.DB.prepare('UPDATE tasks SET not_before = not_before + 60 WHERE job_id = ?')
+      .bind(job.jobId)
+      .run();
     expect(await claim()).toBeUndefined();
     for (let retry = 2; retry <= 8; retry++) {
       await passBackoff();

@@ -33,7 +33,7 @@ describe('claiming', () => {
     const job = await newJob();
     const claimed = await mustClaim('worker-a');
     expect(claimed).toMatchObject({
-      leaseSeconds: 6,
+      leaseSeconds: 60,
       heartbeatSeconds: 1,
       task: { jobId: job.jobId, name: 'plan', kind: 'plan', index: 0, epoch: 1, mark: 0 },
       job: {

@@ -1,6 +1,6 @@
 // The older API's rules that only the Worker knows: limits, quotas, owners, settings, and where MP4s lie.
 import { createExecutionContext, env } from 'cloudflare:test';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { generationPrefix } from '../../shared/object-keys.ts';
 import { withFormMemory } from '../../worker/legacy/form-memory.ts';
 import { usageOf } from '../../worker/uploads/quota.ts';
@@ -21,6 +21,9 @@ import {
   stream,
 } from './legacy-steps.ts';
 import { PRESENTATION } from './playback-fixtures.ts';
+import { withinOneHour } from './within-one-hour.ts';
+
+beforeEach(withinOneHour, 30_000);
 
 describe('a form that is too large for the edge', () => {
   it('is refused by what it says of itself, naming both ways out', async () => {

@@ -18,7 +18,7 @@ const TOKEN_SECONDS = 300;
 /** An app renews this long before the token ends. */
 const RENEWAL_MARGIN_SECONDS = 30;
 const RENEWALS_AT_LEAST = PLAY_SECONDS / TOKEN_SECONDS - 1;
-const TIMEOUT_MS = 30 * SECOND_MS + SEGMENTS * 100;
+const TIMEOUT_MS = 60 * SECOND_MS + SEGMENTS * 500;
 const STEMS = ['stream_720p', 'audio_en'];
 
 let objectReads = 0;

@@ -103,10 +103,13 @@ describe('an item', () => {
       ...{ pending: 0, converting: 0, done: 1, failed: 0, rolled_back: 0 },
     });
     await expect
-      .poll(async () => {
-        await fanOut(env.DB);
-        return (await deliveriesOf(client, id)).map(({ payload }) => payload);
-      })
+      .poll(
+        async () => {
+          await fanOut(env.DB);
+          return (await deliveriesOf(client, id)).map(({ payload }) => payload);
+        },
+        { timeout: 20_000 },
+      )
       .toMatchObject([
         {
           type: 'migration.item',
@@ -133,10 +136,14 @@ describe('an item', () => {
       contentId: key,
       source: `videos/${key}.mp4`,
     };
-    await expect.poll(told).toContainEqual({ ...about, state: 'rolled_back', attempt: 1 });
+    await expect
+      .poll(told, { timeout: 20_000 })
+      .toContainEqual({ ...about, state: 'rolled_back', attempt: 1 });
     await register(client, into, key, { again: true });
     await tell({ state: 'failed', attempt: 2, error: ERROR });
-    await expect.poll(told).toContainEqual({ ...about, state: 'failed', attempt: 2, error: ERROR });
+    await expect
+      .poll(told, { timeout: 20_000 })
+      .toContainEqual({ ...about, state: 'failed', attempt: 2, error: ERROR });
     expect(await told()).toHaveLength(3);
   });
 

@@ -152,7 +152,7 @@ describe('the edge cache', () => {
     const key = `${video.prefix}stream_240p_001.m4s`;
     await env.MEDIA.put(key, 'warm');
     expect(await (await fetchMedia(await playToken(video), key)).text()).toBe('warm');
-    await expect.poll(() => caches.default.match(cacheKeyOf(key))).toBeTruthy();
+    await expect.poll(() => caches.default.match(cacheKeyOf(key)), { timeout: 20_000 }).toBeTruthy();
     await env.MEDIA.delete(key);
     expect(await (await fetchMedia(await playToken(video), key)).text()).toBe('warm');
   });

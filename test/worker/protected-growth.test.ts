@@ -37,7 +37,7 @@ describe('while it is made, a video', () => {
   it('under AES-128 is watched by lists that name its keys', async () => {
     const job = await protectedJob('aes-128');
     await makeSegments();
-    await vi.waitFor(async () => expect(await stateOf(job)).toBe('playable'), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await stateOf(job)).toBe('playable'), { timeout: 20_000 });
     const answer = await play(job);
     expect(answer).toMatchObject({ status: 200 });
     expect(answer).not.toHaveProperty('dash');

@@ -92,7 +92,7 @@ describe('the bucket for everybody', () => {
       await sync();
       return await waiting(video);
     };
-    await expect.poll(rest).toBeNull();
+    await expect.poll(rest, { timeout: 20_000 }).toBeNull();
     expect(await copied(video.prefix)).toEqual([]);
     expect(await copied(other.prefix)).toEqual(NAMES);
   });

@@ -14,7 +14,7 @@ const PUBLISHES = Number(env.PUBLISHES);
 /** The public place is looked up every 5 seconds: each time it is published anew, that long has passed. */
 const PLACE_AGE_MS = 6 * SECOND_MS;
 const ROUNDS_PER_PUBLISH = 2;
-const TIMEOUT_MS = (30 + 4 * PUBLISHES) * SECOND_MS;
+const TIMEOUT_MS = (60 + 12 * PUBLISHES) * SECOND_MS;
 
 beforeEach(async () => {
   await clearTasks();

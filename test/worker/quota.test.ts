@@ -1,6 +1,6 @@
 // What one owner may hold, and that every way an upload can end gives back what it took.
 import { env } from 'cloudflare:test';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { DAY_SECONDS } from '../../shared/limits.ts';
 import { createLog } from '../../shared/log.ts';
 import { expireUploads } from '../../worker/uploads/expire.ts';
@@ -10,8 +10,10 @@ import { randomOf } from '../support/random.ts';
 import { codeOf } from './api-client.ts';
 import { type Api, apiUnder } from './api-under.ts';
 import { videoBytes } from './upload-steps.ts';
+import { withinOneHour } from './within-one-hour.ts';
 
 const log = createLog();
+beforeEach(withinOneHour, 30_000);
 
 function begin(api: Api, sizeBytes: number, more: object = {}): Promise<Response> {
   return api.ask('POST', '/v1/uploads', { json: { filename: 'a.mp4', sizeBytes, ...more } });
@@ -30,7 +32,7 @@ async function finish(api: Api, { uploadId }: Begun, bytes: Uint8Array<ArrayBuff
   return api.ask('POST', `/v1/uploads/${uploadId}/complete`);
 }
 
-describe('a quota', { timeout: 30_000 }, () => {
+describe('a quota', () => {
   it.each([
     ['open uploads', { MAX_OPEN_UPLOADS: '10' }, 'quota_exceeded'],
     ['bytes stored', { MAX_STORAGE_BYTES: '1099' }, 'quota_exceeded'],
@@ -174,7 +176,7 @@ describe('the bytes of a day', () => {
 });
 
 // However uploads end, what is in use is the sum of what is there. The model is the sum, kept by hand.
-describe('usage', { timeout: 30_000 }, () => {
+describe('usage', () => {
   it.each([1, 2, 3])('is the sum of the rows after any sequence (seed %i)', async (seed) => {
     const random = randomOf(seed);
     const limits = { MAX_OPEN_UPLOADS: 3, MAX_STORAGE_BYTES: 5000, MAX_BYTES_PER_DAY: 15_000 };

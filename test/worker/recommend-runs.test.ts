@@ -228,7 +228,7 @@ describe('a viewer who is forgotten', () => {
     // Stopped at this viewer's row.
     await exportPart(env.DB, env.MEDIA, claim, 1);
     await viewer.json(200, 'GET', `/v1/viewers/${name}/recommendations`);
-    await expect.poll(() => rowsWith(name)).toContain('viewer_rankings');
+    await expect.poll(() => rowsWith(name), { timeout: 20_000 }).toContain('viewer_rankings');
     expect(await rowsWith(name)).toEqual(
       expect.arrayContaining(['sessions', 'watch_sessions', 'viewer_devices', 'recommend_runs']),
     );

@@ -89,7 +89,7 @@ describe('recommendations', () => {
   test('are kept for an hour while nothing was watched on, and made anew after', async () => {
     const { client, ownerId } = await library();
     const first = await asked(client);
-    await expect.poll(() => keptRows(ownerId)).toBe(1);
+    await expect.poll(() => keptRows(ownerId), { timeout: 20_000 }).toBe(1);
     const back = (seconds: number) =>
       env.DB.prepare('UPDATE viewer_rankings SET made_at = made_at - ? WHERE owner_id = ?')
         .bind(seconds, ownerId)
@@ -178,7 +178,7 @@ describe('the rules', () => {
   test('hide at once what is deleted while the ranking is kept', async () => {
     const { client, ownerId } = await library();
     const [first] = idsOf(await asked(client));
-    await expect.poll(() => keptRows(ownerId)).toBe(1);
+    await expect.poll(() => keptRows(ownerId), { timeout: 20_000 }).toBe(1);
     await env.DB.prepare(`UPDATE videos SET state = 'deleting' WHERE id = ?`).bind(first).run();
     expect(idsOf(await asked(client))).not.toContain(first);
   });
@@ -241,7 +241,7 @@ describe('opting out', () => {
   test('ends what is personal at once, and its undoing brings it back', async () => {
     const { client, ownerId, cooking, space } = await library();
     await asked(client);
-    await expect.poll(() => keptRows(ownerId)).toBe(1);
+    await expect.poll(() => keptRows(ownerId), { timeout: 20_000 }).toBe(1);
     const answer = await client.json(200, 'PATCH', `/v1/viewers/${VIEWER}`, { json: { optOut: true } });
     expect(answer).toEqual({ viewerId: VIEWER, optOut: true });
     expect(await keptRows(ownerId)).toBe(0);

@@ -58,7 +58,7 @@ export async function enter(ticket: Pick<RoomTicket, 'id' | 'ticket'>): Promise<
       await vi.waitFor(
         () => expect(member.messages).toContainEqual(expect.objectContaining({ type, ...part })),
         {
-          timeout: 5000,
+          timeout: 20_000,
           interval: 5,
         },
       );
@@ -87,6 +87,7 @@ export async function join(world: World, roomId: string, choices: object = {}): 
 export function closed(member: Member, code: number, reason?: string): Promise<void> {
   const expected = reason === undefined ? { code } : { code, reason };
   return vi.waitFor(() => expect(member.closes).toContainEqual(expect.objectContaining(expected)), {
+    timeout: 20_000,
     interval: 5,
   });
 }

@@ -35,6 +35,6 @@ export async function watch(job: TestJob, query?: string): Promise<Watcher> {
 /** Waits for an event; events before it stay in the list. */
 export function seen(watcher: Watcher, part: Partial<JobEvent>): Promise<void> {
   return vi.waitFor(() => expect(watcher.events).toContainEqual(expect.objectContaining(part)), {
-    timeout: 5000,
+    timeout: 20_000,
   });
 }

@@ -108,7 +108,8 @@ describe('keeping together', () => {
     const { clientMs, receivedMs, sentMs } = await guest.hears('sync');
     expect(clientMs).toBe(123.5);
     expect(sentMs).toBeGreaterThanOrEqual(receivedMs);
-    expect(Math.abs(receivedMs - beforeMs)).toBeLessThan(5000);
+    // By the clock of the wall; how long it took is not asked.
+    expect(Math.abs(receivedMs - beforeMs)).toBeLessThan(60_000);
   });
 
   test('who missed something is told the state, who did not is told so', async () => {
@@ -172,7 +173,8 @@ describe('limits', () => {
 
   test('who sends nothing but nonsense is sent away', async () => {
     const { host, guest } = await pair();
-    for (let count = 0; count < 12; count++) guest.socket.send('nonsense');
+    // More than it takes: the slower they come, the more is forgiven.
+    for (let count = 0; count < 30; count++) guest.socket.send('nonsense');
     await closed(guest, 4400, 'invalid_request');
     await host.hears('left');
   });
@@ -194,7 +196,8 @@ describe('limits', () => {
     for (let count = 0; count < 40; count++) guest.say({ type: 'sync', clientMs: count });
     await guest.hears('sync', { clientMs: 39 });
     expect(errorsOf(guest)).toEqual([]);
-    for (let count = 0; count < 60; count++) guest.say({ type: 'sync', clientMs: count });
+    // More than it takes: the slower they come, the more is let through.
+    for (let count = 0; count < 300; count++) guest.say({ type: 'sync', clientMs: count });
     await closed(guest, 4429, 'rate_limited');
     expect(errorsOf(guest)[0]).toBe('rate_limited');
   });
@@ -226,7 +229,7 @@ describe('limits', () => {
     const { id, host, guest } = await pair();
     const alarm = () => runInDurableObject(roomObject(id), (_, state) => state.storage.getAlarm());
     const before = await alarm();
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(before! - 29_900));
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(before! - 29_900), { timeout: 20_000 });
     host.say({ type: 'play' });
     await guest.hears('state');
     expect(await alarm()).toBe(before);
@@ -237,7 +240,7 @@ describe('limits', () => {
     const longAgo = { heardMs: Date.now() - 60_000 };
     await amendSockets(id, longAgo);
     host.socket.send('ping');
-    await vi.waitFor(() => expect(host.texts).toEqual(['pong']));
+    await vi.waitFor(() => expect(host.texts).toEqual(['pong']), { timeout: 20_000 });
     await runDurableObjectAlarm(roomObject(id));
     await closed(guest, 4408, 'connection_silent');
     await host.hears('left');

@@ -142,7 +142,7 @@ describe('who is let in', () => {
     expect(await codeOf(await knock(spare))).toBe('room_full');
     expect(await world.client.code('POST', `/v1/rooms/${ticket.id}/tickets`)).toBe('room_full');
     member.socket.close(1000);
-    await vi.waitFor(() => join(world, ticket.id));
+    await vi.waitFor(() => join(world, ticket.id), { timeout: 20_000 });
   });
 
   test('a caller eight times at most', async () => {
@@ -158,6 +158,7 @@ describe('the owner', () => {
   test('sees members and state, and closes the room', async () => {
     const { world, id, host, guest, guestId, hostId } = await hosted();
     guest.say({ type: 'report', driftMs: -12.5, isBuffering: true });
+    await host.hears('member');
     host.say({ type: 'seek', positionSeconds: 30 });
     await guest.hears('state');
     const view = await world.client.json<RoomView>(200, 'GET', `/v1/rooms/${id}`);
@@ -217,16 +218,20 @@ describe('a room left alone', () => {
     host.say({ type: 'seek', positionSeconds: 40 });
     await guest.hears('state');
     for (const { socket } of [host, guest]) socket.close(1000);
-    await vi.waitFor(async () =>
-      expect((await world.client.json<RoomView>(200, 'GET', `/v1/rooms/${id}`)).members).toEqual([]),
+    await vi.waitFor(
+      async () =>
+        expect((await world.client.json<RoomView>(200, 'GET', `/v1/rooms/${id}`)).members).toEqual([]),
+      { timeout: 20_000 },
     );
     await runDurableObjectAlarm(roomObject(id));
     const back = await join(world, id);
     expect((await back.hears('welcome')).state).toMatchObject({ positionSeconds: 40, revision: 1 });
     back.socket.close(1000);
     await back.hears('welcome');
-    await vi.waitFor(async () =>
-      expect((await world.client.json<RoomView>(200, 'GET', `/v1/rooms/${id}`)).members).toEqual([]),
+    await vi.waitFor(
+      async () =>
+        expect((await world.client.json<RoomView>(200, 'GET', `/v1/rooms/${id}`)).members).toEqual([]),
+      { timeout: 20_000 },
     );
     await setRoom(id, { emptyMs: Date.now() - 16 * 60_000 });
     await runDurableObjectAlarm(roomObject(id));

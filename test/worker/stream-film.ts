@@ -114,7 +114,7 @@ export async function view(token: string): Promise<Viewer> {
     hears: async (type, part = {}) => {
       const matching = expect.objectContaining({ type, ...part });
       await vi.waitFor(() => expect(viewer.messages).toContainEqual(matching), {
-        timeout: 5000,
+        timeout: 20_000,
         interval: 5,
       });
       return viewer.messages.find((message) => matching.asymmetricMatch(message)) as never;
@@ -144,7 +144,7 @@ export async function readToEnd(viewer: Viewer, epoch: number, windowBytes = 500
       if (bytes > 0) viewer.say({ type: 'credit', bytes, mark: viewer.frames.at(-1)!.mark });
       expect(viewer.messages).toContainEqual({ type: 'end', epoch });
     },
-    { timeout: 10_000, interval: 5 },
+    { timeout: 20_000, interval: 5 },
   );
 }
 

@@ -18,7 +18,7 @@ afterEach(closeViewers);
 async function settled(viewer: Viewer): Promise<void> {
   const before = viewer.texts.length;
   viewer.socket.send('ping');
-  await vi.waitFor(() => expect(viewer.texts.length).toBe(before + 1), { interval: 2 });
+  await vi.waitFor(() => expect(viewer.texts.length).toBe(before + 1), { timeout: 20_000, interval: 2 });
 }
 
 async function wander(seed: number): Promise<{ viewer: Viewer; epoch: number }> {
@@ -131,7 +131,7 @@ describe('flow control', () => {
     viewer.say({ type: 'start', video: '720p' });
     const grant = 2_097_152;
     viewer.say({ type: 'credit', bytes: grant });
-    await vi.waitFor(() => expect(viewer.messages.at(-1)?.type).toBe('end'));
+    await vi.waitFor(() => expect(viewer.messages.at(-1)?.type).toBe('end'), { timeout: 20_000 });
     const first = viewer.frames[0]!;
     // Proof of one frame makes room for that one alone.
     viewer.say({ type: 'credit', bytes: viewer.receivedBytes(), mark: first.mark });

@@ -83,7 +83,7 @@ describe('while one client writes', () => {
     const path = await begin(client, bytes.byteLength);
     const { writer, answer } = await openPatch(client, path, 0, whole);
     await writer.write(bytes.subarray(0, MIB));
-    await vi.waitFor(async () => expect(await offsetOf(client, path)).toBe(MIB));
+    await vi.waitFor(async () => expect(await offsetOf(client, path)).toBe(MIB), { timeout: 20_000 });
     const second = await patch(client, path, MIB, bytes.subarray(MIB));
     expect([second.status, await refusalOf(second)]).toEqual([423, 'upload_locked']);
     expect(second.headers.get('Retry-After')).toBe('1');
@@ -98,7 +98,7 @@ describe('while one client writes', () => {
     const path = await begin(client, bytes.byteLength);
     const { writer, answer } = await openPatch(client, path, 0, whole);
     await writer.write(bytes.subarray(0, MIB + 7));
-    await vi.waitFor(async () => expect(await offsetOf(client, path)).toBe(MIB));
+    await vi.waitFor(async () => expect(await offsetOf(client, path)).toBe(MIB), { timeout: 20_000 });
     const now = Date.now();
     vi.spyOn(Date, 'now').mockImplementation(() => now + 11 * SECOND_MS);
     // What the first one had not filled a row with yet is kept now, and told.
@@ -116,7 +116,7 @@ describe('while one client writes', () => {
     const { writer, answer } = await openPatch(client, path, 0, whole);
     answer.catch(() => undefined);
     await writer.write(bytes.subarray(0, 2 * MIB + 7));
-    await vi.waitFor(async () => expect(await offsetOf(client, path)).toBe(2 * MIB));
+    await vi.waitFor(async () => expect(await offsetOf(client, path)).toBe(2 * MIB), { timeout: 20_000 });
     await abortAllDurableObjects();
     writer.abort().catch(() => undefined);
     expect(await objectOf(path).heldBytes()).toBe(2 * MIB);

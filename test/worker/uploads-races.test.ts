@@ -57,7 +57,7 @@ describe.each([
       expect((await jobsOf(created.videoId)).map(({ id }) => id)).toEqual([jobId]);
       expect(await storedSha256(created)).toBe(await sha256Of(variants[winner]!));
     }
-  }, 30_000);
+  });
 });
 
 it('a completion whose parts were replaced by an older list is not begun', async () => {

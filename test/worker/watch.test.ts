@@ -1,6 +1,6 @@
 // Watch events from the request to the sums: taken, told apart, counted once.
 import { env, SELF } from 'cloudflare:test';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { WatchMessage } from '../../shared/cmcd-record.ts';
 import { createLog } from '../../shared/log.ts';
 import type { WatchAnswer, WatchEvent } from '../../shared/watch-api.ts';
@@ -16,8 +16,10 @@ import {
   playToken,
   publishVideo,
 } from './playback-fixtures.ts';
+import { withinOneHour } from './within-one-hour.ts';
 
 const log = createLog();
+beforeEach(withinOneHour, 30_000);
 
 function progress(seq: number, change: Partial<WatchEvent> = {}): WatchEvent {
   return { seq, type: 'progress', positionSeconds: (seq + 1) * 10, atMs: Date.now(), ...change };

@@ -149,7 +149,7 @@ describe('a delivery', () => {
     const resend = `/v1/webhooks/${webhook.id}/deliveries/${delivery!.id}/resend`;
     await admin.json(202, 'POST', resend);
     await deliverAll();
-    await expect.poll(async () => (await receivedAt(webhook.path)).length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(async () => (await receivedAt(webhook.path)).length, { timeout: 20_000 }).toBe(2);
     const ids = (await receivedAt(webhook.path)).map(({ headers }) => headers['webhook-id']);
     expect(new Set(ids).size).toBe(1);
 

@@ -1,6 +1,6 @@
 // What was sent to an endpoint, what it answered, and once more.
 import { useState } from 'react';
-import type { Delivery } from '../../../shared/webhook-api.ts';
+import type { Delivery, DeliveryList } from '../../../shared/webhook-api.ts';
 import { api } from '../api.ts';
 import { momentText, whenText } from '../ui/amounts.ts';
 import { StateBadge } from '../ui/badge.tsx';
@@ -10,8 +10,10 @@ import { Empty, FailureNotice } from '../ui/notice.tsx';
 import type { Pages } from '../use-pages.ts';
 import { useAction } from '../video/use-action.ts';
 
-/** How long a delivery that was sent anew is given before it is read again. */
-const SETTLE_MS = 1200;
+/** Between looks at a delivery that was sent anew. */
+const LOOK_MS = 1000;
+/** A server that says nothing is given up after ten seconds, which is an attempt too. */
+const MOST_LOOKS = 15;
 
 export function Deliveries({
   pages,
@@ -74,7 +76,7 @@ function DeliveryLine({
   const resend = () =>
     action.run(async () => {
       await api('POST', `${path}/deliveries/${delivery.id}/resend`);
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      await attemptedAgain(path, delivery);
       await onSent();
     });
   return (
@@ -99,6 +101,16 @@ function DeliveryLine({
       {isOpen ? <DeliveryDetails delivery={delivery} /> : null}
     </li>
   );
+}
+
+/** Waits until the delivery shows one attempt more, or for as long as one may take. */
+async function attemptedAgain(path: string, { id, attempts }: Delivery): Promise<void> {
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const { deliveries } = await api<DeliveryList>('GET', `${path}/deliveries`);
+    const now = deliveries.find((one) => one.id === id);
+    if (!now || now.attempts.length > attempts.length) return;
+  }
 }
 
 function DeliveryDetails({ delivery }: { delivery: Delivery }) {
