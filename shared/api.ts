@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Chapter } from './chapters.ts';
 import { EncoderPreset, VideoEncoder } from './encoder.ts';
-import { LadderRow } from './ladder.ts';
+import { ExtraRung, LadderRow } from './ladder.ts';
 import { Loudness } from './loudness.ts';
 import { PageQuery } from './page-cursor.ts';
 import { KeyRotationSegments, Protection } from './protection.ts';
@@ -24,6 +24,8 @@ export const ContentId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'contentId is
 const PLAIN = [/^\P{Cc}*$/u, 'has control characters'] as const;
 
 export const Ladder = z.array(LadderRow).min(1).max(10);
+/** Rows of other encoders, picked from as a ladder of their own. */
+export const ExtraRungs = z.array(ExtraRung).max(20);
 const SegmentSeconds = z.number().min(2).max(12);
 const Regions = z.array(z.string().regex(/^[A-Z]{2}$/, 'regions are ISO 3166-1 alpha-2 codes')).max(250);
 const Tags = z
@@ -54,6 +56,7 @@ export const VideoInput = z
     regions: Regions.optional(),
     tags: Tags.optional(),
     ladder: Ladder.optional(),
+    extraRungs: ExtraRungs.optional(),
     segmentSeconds: SegmentSeconds.optional(),
     preset: EncoderPreset.optional(),
     encoder: VideoEncoder.optional(),
@@ -260,6 +263,7 @@ export const VideoQuery = PageQuery.extend({
 export const TranscodeRequest = z
   .object({
     ladder: Ladder.optional(),
+    extraRungs: ExtraRungs.optional(),
     protection: Protection.optional(),
     keyRotationSegments: KeyRotationSegments.optional(),
     segmentSeconds: SegmentSeconds.optional(),

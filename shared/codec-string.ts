@@ -1,6 +1,16 @@
 // Codec names as playlists and MPDs carry them (RFC 6381).
 import { toHex } from './sign.ts';
 
+/** The sample entry a codec string names: `avc1`, `hvc1`, `av01`. Renditions that share it can follow each other. */
+export function codecFamily(codecs: string): string {
+  return codecs.split('.')[0] ?? '';
+}
+
+/** What a film's renditions are made with, in their order, those of one family beside each other. */
+export function byCodecFamily<Track extends { codecs: string }>(tracks: readonly Track[]): Track[][] {
+  return [...Map.groupBy(tracks, ({ codecs }) => codecFamily(codecs)).values()];
+}
+
 /**
  * @param record an avcC record or the payload of an SPS unit: profile, compatibility and level follow its first byte
  * @param entry the name of the sample entry

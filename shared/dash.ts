@@ -1,6 +1,7 @@
 // A static DASH manifest (ISO/IEC 23009-1, isoff-live profile) as text, from the same tracks as the HLS
 // playlists. Pure. Elements stand in the order the schema gives them.
 import { measureBitrates } from './bitrates.ts';
+import { byCodecFamily } from './codec-string.ts';
 import { imageSet } from './dash-images.ts';
 import { contentProtection, protectionNamespaces } from './dash-protection.ts';
 import { subtitleSets } from './dash-subtitles.ts';
@@ -22,6 +23,9 @@ export function dashManifest({ video, audio, subtitles, images, protection }: Ma
   const longestSegmentSeconds = Math.max(
     ...tracks.flatMap(({ segments, timescale }) => segments.map((one) => one.durationTicks / timescale)),
   );
+  // Players change between the representations of one set, and not every device changes its decoder on the way.
+  const [ladder = [], ...otherCodecs] = byCodecFamily(video);
+  const lastId = video.length + audio.length + 2 + subtitles.length;
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     element('MPD', {
@@ -34,7 +38,8 @@ export function dashManifest({ video, audio, subtitles, images, protection }: Ma
       minBufferTime: duration(longestSegmentSeconds),
     }),
     '  <Period id="0" start="PT0S">',
-    ...videoSet(video, protection),
+    ...videoSet(ladder, 0, protection),
+    ...otherCodecs.flatMap((tracks, index) => videoSet(tracks, lastId + 1 + index, protection)),
     ...audio.flatMap((track, index) => audioSet(track, index + 1, protection)),
     ...(images ? imageSet(images, video.length + audio.length + 1) : []),
     ...subtitleSets(subtitles, video.length + audio.length + 2, durationSeconds),
@@ -44,11 +49,15 @@ export function dashManifest({ video, audio, subtitles, images, protection }: Ma
   return `${lines.join('\n')}\n`;
 }
 
-function videoSet(video: readonly VideoTrack[], protection: PlannedProtection | undefined): string[] {
+function videoSet(
+  video: readonly VideoTrack[],
+  id: number,
+  protection: PlannedProtection | undefined,
+): string[] {
   const top = video.at(-1);
   if (!top) return [];
   const attributes = {
-    id: 0,
+    id,
     contentType: 'video',
     mimeType: 'video/mp4',
     maxWidth: Math.max(...video.map(({ width }) => width)),

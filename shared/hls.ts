@@ -1,5 +1,6 @@
 // HLS playlists (RFC 8216) as text, from measured tracks. Pure.
 import { measureBitrates, withAudio } from './bitrates.ts';
+import { byCodecFamily } from './codec-string.ts';
 import { iframeVariant } from './hls-iframes.ts';
 import { keyLine } from './hls-keys.ts';
 import {
@@ -33,8 +34,9 @@ export function masterPlaylist({ video, audio, subtitles }: ManifestTracks): str
   // The same for all groups: hls.js then takes the two variants of a rung for one with a choice of sound, where it
   // would else climb from stereo to surround sound as if that were a better picture.
   const soundBps = Math.max(0, ...audio.map((track) => measureBitrates(track).peakBps));
-  const variantsWith = (group: AudioGroup | undefined) =>
-    video.map((track) => variant(track, group, soundBps, subtitles.length > 0));
+  const variantsOf = (tracks: VideoTrack[], group: AudioGroup | undefined) =>
+    tracks.map((track) => variant(track, group, soundBps, subtitles.length > 0));
+  const [ladder = [], ...otherCodecs] = byCodecFamily(video);
   const [first, ...others] = groups;
   return lines([
     '#EXTM3U',
@@ -42,9 +44,12 @@ export function masterPlaylist({ video, audio, subtitles }: ManifestTracks): str
     '#EXT-X-INDEPENDENT-SEGMENTS',
     ...groups.flatMap(audioLines),
     ...subtitleLines(subtitles),
-    // Stereo first: what everything plays is what players begin with.
-    ...startFirst(variantsWith(first)).flatMap(({ text }) => text),
-    ...others.flatMap((group) => ascending(variantsWith(group)).flatMap(({ text }) => text)),
+    // Stereo and H.264 first: what everything plays is what players begin with.
+    ...startFirst(variantsOf(ladder, first)).flatMap(({ text }) => text),
+    ...others.flatMap((group) => ascending(variantsOf(ladder, group)).flatMap(({ text }) => text)),
+    ...otherCodecs.flatMap((tracks) =>
+      [first, ...others].flatMap((group) => ascending(variantsOf(tracks, group)).flatMap(({ text }) => text)),
+    ),
     ...video.flatMap((track) => iframeVariant(track) ?? []),
     ...(video.length === 0 ? soundVariants(groups) : []),
   ]);

@@ -1,5 +1,6 @@
 // The encoding ladder: rows are data, picking from them is a pure function of the display size.
 import { z } from 'zod';
+import { ExtraEncoder } from './encoder.ts';
 
 /** One rung. `shortSidePixels` counts the shorter side, so portrait video gets the same rungs. */
 export const LadderRow = z.object({
@@ -8,6 +9,10 @@ export const LadderRow = z.object({
   maxBitrateBps: z.int().min(50_000).max(100_000_000),
 });
 export type LadderRow = z.infer<typeof LadderRow>;
+
+/** A row of the ladder of another encoder, which is made beside the one of H.264. */
+export const ExtraRung = LadderRow.extend({ encoder: ExtraEncoder });
+export type ExtraRung = z.infer<typeof ExtraRung>;
 
 export const DEFAULT_LADDER: readonly LadderRow[] = [
   { shortSidePixels: 240, maxBitrateBps: 400_000 },

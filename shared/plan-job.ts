@@ -4,6 +4,7 @@ import { isHdrTransfer, outputColor } from './color.ts';
 import { pickRungs } from './ladder.ts';
 import { type Plan, type PlannedChunk, type PlanOptions, SEEK_MARGIN_SECONDS } from './plan.ts';
 import { planAudio } from './plan-audio.ts';
+import { extraRungWarnings, planExtraRungs } from './plan-extra.ts';
 import { planSubtitles, subtitleWarnings } from './plan-text.ts';
 import { planThumbnails } from './plan-thumbnails.ts';
 import type { SourceInfo } from './source-info.ts';
@@ -54,7 +55,7 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
   );
 
   const rungs = pickRungs(display, options.ladder);
-  const renditions = rungs.map((rung, index) => ({
+  const ladder = rungs.map((rung, index) => ({
     name: rung.name,
     width: rung.width,
     height: rung.height,
@@ -86,18 +87,18 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
     ...grid,
     segmentSeconds: options.segmentSeconds,
     chunks,
-    renditions,
+    renditions: [...ladder, ...planExtraRungs(display, options)],
     audio: planAudio(source.audio, loudnessLufs === undefined),
     ...(loudnessLufs === undefined ? {} : { loudnessLufs }),
     subtitles: planSubtitles(source.subtitles ?? []),
     chapters: keptChapters(source.chapters ?? [], endSeconds),
-    warnings: subtitleWarnings(source),
+    warnings: [...subtitleWarnings(source), ...extraRungWarnings(options)],
     encoder: { codec: options.encoder ?? 'libx264', preset: options.preset },
     poster: { atSeconds: Math.min(endSeconds / 10, 30) },
     thumbnails: planThumbnails(
       { totalFrames, durationSeconds: source.durationSeconds, fps },
       grid,
-      renditions[0]!,
+      ladder[0]!,
     ),
   };
 }

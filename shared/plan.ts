@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { Chapter } from './chapters.ts';
 import { Color } from './color.ts';
-import { EncoderPreset, VideoEncoder } from './encoder.ts';
-import { LadderRow } from './ladder.ts';
+import { EncoderPreset, ExtraEncoder, VideoEncoder } from './encoder.ts';
+import { ExtraRung, LadderRow } from './ladder.ts';
 import { Loudness } from './loudness.ts';
 import { AudioPurpose } from './manifest-tracks.ts';
 import { PlannedInstant } from './plan-instant.ts';
@@ -22,6 +22,8 @@ export const PlannedRendition = z.object({
   crf: z.int(),
   maxBitrateBps: z.int(),
   bufferBits: z.int(),
+  /** Of a rung beside the ladder; absent where it is the plan's own. */
+  encoder: ExtraEncoder.optional(),
 });
 export type PlannedRendition = z.infer<typeof PlannedRendition>;
 
@@ -94,6 +96,7 @@ export const Plan = z.object({
   segmentCount: z.int().min(1),
   segmentSeconds: z.number(),
   chunks: z.array(PlannedChunk),
+  /** The ladder, smallest first, then the rungs of other encoders. */
   renditions: z.array(PlannedRendition),
   audio: z.array(PlannedAudio),
   /** Where the source can be played by a copy before anything is encoded. */
@@ -118,6 +121,7 @@ export type Plan = z.infer<typeof Plan>;
 /** What may be chosen per video or per deployment. */
 export const PlanOptions = z.object({
   ladder: z.array(LadderRow).min(1).optional(),
+  extraRungs: z.array(ExtraRung).optional(),
   segmentSeconds: z.number().default(6),
   preset: EncoderPreset.default('veryfast'),
   loudness: Loudness.nullable().optional(),
@@ -131,6 +135,11 @@ export type PlanOptions = z.infer<typeof PlanOptions>;
 
 /** Pre-roll before a chunk's first frame, so that the `fps` filter sees the picture before it. */
 export const SEEK_MARGIN_SECONDS = 1;
+
+/** The plan with its H.264 ladder alone, which everything plays. */
+export function ladderAlone(plan: Plan): Plan {
+  return { ...plan, renditions: plan.renditions.filter(({ encoder }) => encoder === undefined) };
+}
 
 /** Frames of a chunk: first (inclusive) and end (exclusive). */
 export function chunkFrameRange(plan: Plan, chunk: PlannedChunk): { firstFrame: number; endFrame: number } {

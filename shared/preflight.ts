@@ -5,7 +5,7 @@ import { isHdrTransfer } from './color.ts';
 import { AppError, isMediaError } from './errors.ts';
 import { type InstantFacts, judgeInstant } from './instant.ts';
 import { MEDIA_LIMITS, R2_MAX_OBJECT_BYTES, SNIFF_BYTES } from './limits.ts';
-import type { Plan, PlanOptions } from './plan.ts';
+import { ladderAlone, type Plan, type PlanOptions } from './plan.ts';
 import { planJob } from './plan-job.ts';
 import type { PreflightAnswer } from './preflight-answer.ts';
 import { BytesMissing, endsOf, type FileEnds } from './probe/byte-source.ts';
@@ -103,7 +103,7 @@ async function judge(pieces: Pieces, options: PlanOptions, answer: PreflightAnsw
   const facts: InstantFacts = {
     container: sniffed.container,
     video: chosen.video,
-    ladder: plan.renditions,
+    ladder: ladderAlone(plan).renditions,
     ...(await read.instantFacts(chosen, times)),
   };
   const { instant, reasons } = judgeInstant(facts);

@@ -15,7 +15,10 @@ export const ProgressiveFile = z.object({
 });
 export type ProgressiveFile = z.infer<typeof ProgressiveFile>;
 
-/** @param video smallest first, named for their rungs (`720p`) */
+/** @param video the ladder, smallest first, named for its rungs (`720p`), and what other encoders made */
 export function progressiveRendition<T extends { name: string }>(video: readonly T[]): T | undefined {
-  return video.findLast(({ name }) => Number.parseInt(name, 10) <= PROGRESSIVE_RUNG) ?? video[0];
+  return (
+    video.findLast(({ name }) => /^\d+p$/.test(name) && Number.parseInt(name, 10) <= PROGRESSIVE_RUNG) ??
+    video[0]
+  );
 }

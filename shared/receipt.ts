@@ -1,6 +1,6 @@
 // What a job's output cost and what it is worth, measured: bytes, bitrates, likeness to the source, CPU.
 import { z } from 'zod';
-import { EncoderPreset, VideoEncoder } from './encoder.ts';
+import { EncoderPreset, ExtraEncoder, VideoEncoder } from './encoder.ts';
 import { Trial } from './trial.ts';
 
 /** Structural similarity to the source at the rung's own size, 1 for identical, over sampled pictures. */
@@ -13,6 +13,8 @@ export type SampledSsim = z.infer<typeof SampledSsim>;
 
 export const ReceiptRung = z.object({
   name: z.string(),
+  /** Of a rung beside the ladder; the others are made by the job's. */
+  encoder: ExtraEncoder.optional(),
   width: z.int(),
   height: z.int(),
   sizeBytes: z.int(),
@@ -23,7 +25,7 @@ export const ReceiptRung = z.object({
   maxBitrateBps: z.int(),
   /** Absent where sampling failed or found nothing to compare. */
   ssim: SampledSsim.optional(),
-  /** The rung's part of the job's encoding time by its pixels: one process makes all rungs, so it is a share. */
+  /** The rung's part of the job's encoding time by its pixels and its encoder's measured effort: one process makes all. */
   cpuShareSeconds: z.number(),
   /** What the rung would take at a constant bitrate of its row. */
   fixedBitrateBytes: z.int(),

@@ -9,6 +9,8 @@ export const WarningCode = z.enum([
   /** Damaged places are silent. */
   'audio_track_damaged',
   'subtitle_track_dropped',
+  /** Rungs of other encoders than H.264 that were asked for and are not there. */
+  'extra_rungs_left_out',
 ]);
 export type WarningCode = z.infer<typeof WarningCode>;
 

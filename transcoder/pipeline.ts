@@ -21,6 +21,7 @@ import type { PlannedProtection } from '../shared/protection.ts';
 import { Receipt } from '../shared/receipt.ts';
 import { awaitsLadder, copiedKeySeconds, LadderDecision, withLadder } from '../shared/settled-ladder.ts';
 import { framesPerSecond } from '../shared/timeline.ts';
+import { withEncodersHere } from './ffmpeg/extra-encoders.ts';
 import { type ImportSettings, importSource } from './importer/import-task.ts';
 import { withMemoryFor } from './memory-pool.ts';
 import { encodeAudio } from './stages/audio.ts';
@@ -88,7 +89,13 @@ async function makePlan(context: TaskContext): Promise<TaskOutcome> {
     throw error;
   });
   if (!info) return planOfSound(context, protection);
-  const planned = { ...planJob(info, claim.job.options), ...(protection && { protection }) };
+  const { options, warnings } = await withEncodersHere(claim.job.options);
+  const plannedHere = planJob(info, options);
+  const planned = {
+    ...plannedHere,
+    warnings: [...(plannedHere.warnings ?? []), ...warnings],
+    ...(protection && { protection }),
+  };
   const copyable = judgeCopy(await looking, info, planned, context.log);
   // What can be played by a copy is to be playable within two seconds; a trial takes as long again and comes later.
   const plan = copyable

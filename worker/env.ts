@@ -1,6 +1,6 @@
 // The Worker's bindings and its configuration, parsed once per isolate. All problems are reported together.
 import { z } from 'zod';
-import { Ladder } from '../shared/api.ts';
+import { ExtraRungs, Ladder } from '../shared/api.ts';
 import { EncoderPreset, VideoEncoder } from '../shared/encoder.ts';
 import { DEFAULT_IMPORT_PORTS } from '../shared/import-url.ts';
 import { type KeyEncryptionKeys, parseKeyEncryptionKeys } from '../shared/key-encryption-keys.ts';
@@ -49,20 +49,27 @@ const Secret = z.string().min(32, 'needs at least 32 characters');
 
 const Quota = z.coerce.number().int().min(0);
 
-function ladderOf(text: string, context: z.RefinementCtx): z.infer<typeof Ladder> {
-  let rows: unknown;
-  try {
-    rows = JSON.parse(text);
-  } catch {
-    context.addIssue({ code: 'custom', message: 'is not JSON' });
-    return z.NEVER;
-  }
-  const ladder = Ladder.safeParse(rows);
-  if (ladder.success) return ladder.data;
-  for (const { message, path } of ladder.error.issues) {
-    context.addIssue({ code: 'custom', message: `row ${path.join('.')}: ${message}` });
-  }
-  return z.NEVER;
+/** Rows of a ladder as JSON; empty text is none. */
+function rowsOf<Rows>(schema: z.ZodType<Rows>) {
+  return z
+    .string()
+    .optional()
+    .transform((text, context): Rows | undefined => {
+      if (!text) return undefined;
+      let json: unknown;
+      try {
+        json = JSON.parse(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'is not JSON' });
+        return z.NEVER;
+      }
+      const rows = schema.safeParse(json);
+      if (rows.success) return rows.data;
+      for (const { message, path } of rows.error.issues) {
+        context.addIssue({ code: 'custom', message: `row ${path.join('.')}: ${message}` });
+      }
+      return z.NEVER;
+    });
 }
 
 function networkBitsOf(text: string, context: z.RefinementCtx): { v4: number; v6: number } | undefined {
@@ -144,10 +151,9 @@ const Config = z
     /** EBU R128 loudness of videos that ask for none; left alone where it is absent. */
     LOUDNESS_LUFS: z.coerce.number().pipe(TargetLufs).optional(),
     /** JSON rows of the ladder for videos that bring none: [{"shortSidePixels":720,"maxBitrateBps":2800000}]. */
-    LADDER: z
-      .string()
-      .optional()
-      .transform((text, context) => (text ? ladderOf(text, context) : undefined)),
+    LADDER: rowsOf(Ladder),
+    /** JSON rows of other encoders for videos that bring none: [{"encoder":"libx265","shortSidePixels":1080,"maxBitrateBps":3500000}]. */
+    EXTRA_RUNGS: rowsOf(ExtraRungs),
     /** A job whose encoder no transcoder has shown for this long, with nothing of its kind at work, is refused. */
     ENCODER_WAIT_SECONDS: z.coerce
       .number()

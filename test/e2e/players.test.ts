@@ -1,4 +1,4 @@
-// One film, plain and protected, in the players that people use, by one path token each.
+// One film, plain, protected and with rungs of other codecs, in the players that people use, by one path token each.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { CHROMIUM, launchBrowser, servePlayers } from '../support/browser.ts';
 import { type CmcdPlayer, sendBeacon, startupWithCmcd } from '../support/cmcd-play.ts';
 import { playCase } from '../support/player-case.ts';
 import type { Player } from '../support/player-controls.ts';
-import { FILM_FRAMES, LANGUAGES, makeFilm, type Protection, uploadFilms } from '../support/player-film.ts';
+import { FILM_FRAMES, LANGUAGES, type Making, makeFilm, uploadFilms } from '../support/player-film.ts';
 import { startStack } from '../support/stack.ts';
 
 const run = promisify(execFile);
@@ -22,7 +22,7 @@ let stack: Awaited<ReturnType<typeof startStack>>;
 let browser: Browser | undefined;
 let players: Awaited<ReturnType<typeof servePlayers>>;
 let api: Api;
-let films: Record<Protection, string>;
+let films: Record<Making, string>;
 
 beforeAll(async () => {
   const started = [startStack({ transcoders: 1 }), servePlayers(), makeFilm()] as const;
@@ -39,32 +39,37 @@ afterAll(async () => {
   await stack?.stop();
 });
 
-async function playOf(protection: Protection, body: Json = {}): Promise<PlayAnswer> {
-  const path = `/v1/videos/${films[protection]}/play`;
+async function playOf(making: Making, body: Json = {}): Promise<PlayAnswer> {
+  const path = `/v1/videos/${films[making]}/play`;
   return (await api.call(path, { method: 'POST', json: body })) as PlayAnswer;
 }
 
 const KEYS = ['key/0', 'key/1', 'key/2'];
-const CASES: { player: Player; protection: Protection; asked: string[] }[] = [
-  { player: 'hls.js', protection: 'none', asked: [] },
-  { player: 'shaka-hls', protection: 'none', asked: [] },
-  { player: 'video.js', protection: 'none', asked: [] },
-  { player: 'shaka-dash', protection: 'none', asked: [] },
-  { player: 'dash.js', protection: 'none', asked: [] },
-  { player: 'hls.js', protection: 'aes-128', asked: KEYS },
-  { player: 'shaka-hls', protection: 'aes-128', asked: KEYS },
-  { player: 'video.js', protection: 'aes-128', asked: KEYS },
-  { player: 'shaka-dash', protection: 'cenc', asked: ['license'] },
-  { player: 'dash.js', protection: 'cenc', asked: ['license'] },
-  { player: 'dash.js-by-manifest', protection: 'cenc', asked: ['license'] },
+const CASES: { player: Player; making: Making; asked: string[] }[] = [
+  { player: 'hls.js', making: 'none', asked: [] },
+  { player: 'shaka-hls', making: 'none', asked: [] },
+  { player: 'video.js', making: 'none', asked: [] },
+  { player: 'shaka-dash', making: 'none', asked: [] },
+  { player: 'dash.js', making: 'none', asked: [] },
+  { player: 'hls.js', making: 'other-codecs', asked: [] },
+  { player: 'shaka-hls', making: 'other-codecs', asked: [] },
+  { player: 'video.js', making: 'other-codecs', asked: [] },
+  { player: 'shaka-dash', making: 'other-codecs', asked: [] },
+  { player: 'dash.js', making: 'other-codecs', asked: [] },
+  { player: 'hls.js', making: 'aes-128', asked: KEYS },
+  { player: 'shaka-hls', making: 'aes-128', asked: KEYS },
+  { player: 'video.js', making: 'aes-128', asked: KEYS },
+  { player: 'shaka-dash', making: 'cenc', asked: ['license'] },
+  { player: 'dash.js', making: 'cenc', asked: ['license'] },
+  { player: 'dash.js-by-manifest', making: 'cenc', asked: ['license'] },
 ];
 
 // Once more where a starved machine has met a race of a player's own, such as hls.js's switch while a key is on its way.
 describe.skipIf(!existsSync(CHROMIUM))('a film in two languages', { retry: 1 }, () => {
-  it.concurrent.each(CASES)('under protection $protection plays in $player', async (one) => {
+  it.concurrent.each(CASES)('made $making plays in $player', async (one) => {
     // Without headers of the page's own a licence cannot be bound to a device.
     const device = one.player === 'dash.js-by-manifest' ? {} : { deviceId: 'browser-1' };
-    const answer = await playOf(one.protection, device);
+    const answer = await playOf(one.making, device);
     const report = await playCase(browser!, players.url, one.player, answer);
     expect(report.failures).toEqual([]);
     expect(report.answers).toBeGreaterThan(10);
@@ -86,20 +91,20 @@ describe.skipIf(!existsSync(CHROMIUM))('a film in two languages', { retry: 1 }, 
   });
 });
 
-const CMCD_CASES: { player: CmcdPlayer; protection: Protection }[] = [
-  { player: 'hls.js', protection: 'none' },
-  { player: 'shaka', protection: 'aes-128' },
+const CMCD_CASES: { player: CmcdPlayer; making: Making }[] = [
+  { player: 'hls.js', making: 'none' },
+  { player: 'shaka', making: 'aes-128' },
 ];
 
 describe.skipIf(!existsSync(CHROMIUM))('quality of experience', { retry: 1 }, () => {
   it.concurrent.each(CMCD_CASES)(
     'of $player is what the player says of itself',
-    async ({ player, protection }) => {
-      const [before, answer] = await Promise.all([qoeOf(protection), playOf(protection)]);
+    async ({ player, making }) => {
+      const [before, answer] = await Promise.all([qoeOf(making), playOf(making)]);
       const startupMs = await startupWithCmcd(browser!, players.url, player, answer.hls!);
       const estimated = await vi.waitUntil(
         async () => {
-          const qoe = await qoeOf(protection);
+          const qoe = await qoeOf(making);
           return (qoe.startup?.sessions ?? 0) > (before.startup?.sessions ?? 0) && qoe;
         },
         { timeout: 60_000, interval: 500 },
@@ -115,12 +120,12 @@ describe.skipIf(!existsSync(CHROMIUM))('quality of experience', { retry: 1 }, ()
       const started = { seq: 0, type: 'started', positionSeconds: 0, atMs: Date.now(), startupMs: 7000 };
       const body = { sessionId: answer.sessionId, token, events: [started] };
       expect(await sendBeacon(browser!, players.url, `${stack.url}/v1/watch`, body)).toBe(true);
-      const told = async () => (await qoeOf(protection)).startup!.p95Ms;
+      const told = async () => (await qoeOf(making)).startup!.p95Ms;
       await vi.waitUntil(async () => Math.abs((await told()) - 7000) < 900, {
         timeout: 60_000,
         interval: 500,
       });
-      expect((await qoeOf(protection)).startup!.sessions).toBe(1);
+      expect((await qoeOf(making)).startup!.sessions).toBe(1);
     },
   );
 });
@@ -129,8 +134,8 @@ function unlessGone(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-async function qoeOf(protection: Protection): Promise<QualityOfExperience> {
-  const { qoe } = await api.call(`/v1/videos/${films[protection]}/analytics`);
+async function qoeOf(making: Making): Promise<QualityOfExperience> {
+  const { qoe } = await api.call(`/v1/videos/${films[making]}/analytics`);
   return qoe as QualityOfExperience;
 }
 

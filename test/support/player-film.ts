@@ -1,5 +1,5 @@
 // A film for players to choose from: two rungs, sound in two languages and subtitles in both, encoded once per
-// protection.
+// protection, and once with rungs of other codecs.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Api, type Json, jobEnd, uploadFile } from './api.ts';
@@ -17,36 +17,38 @@ export const LANGUAGES = {
 } as const;
 export type Language = keyof typeof LANGUAGES;
 
-export type Protection = 'none' | 'aes-128' | 'cenc';
+export type Making = 'none' | 'aes-128' | 'cenc' | 'other-codecs';
 
-const CHOICES = {
-  ...{ preset: 'ultrafast', segmentSeconds: 2 },
-  ladder: [LOW_HEIGHT, HIGH_HEIGHT].map((height) => ({
-    shortSidePixels: height,
-    maxBitrateBps: height * 3000,
-  })),
-};
-const PROTECTIONS: Record<Protection, Json> = {
+const LADDER = [LOW_HEIGHT, HIGH_HEIGHT].map((height) => ({
+  shortSidePixels: height,
+  maxBitrateBps: height * 3000,
+}));
+const CHOICES = { preset: 'ultrafast', segmentSeconds: 2, ladder: LADDER };
+const OWN_CHOICES: Record<Making, Json> = {
   none: {},
   'aes-128': { protection: 'aes-128', keyRotationSegments: 2 },
   cenc: { protection: 'cenc' },
+  'other-codecs': {
+    extraRungs: ['libsvtav1', 'libx265'].flatMap((encoder) => LADDER.map((row) => ({ ...row, encoder }))),
+  },
 };
 
-/** Uploads the film under every protection. @returns the ids of the videos when all are ready */
-export async function uploadFilms(api: Api, film: string): Promise<Record<Protection, string>> {
-  const uploadUnder = async (protection: Protection) => {
-    const choices = { ...CHOICES, ...PROTECTIONS[protection] };
+/** Uploads the film for each way of making it. @returns the ids of the videos when all are ready */
+export async function uploadFilms(api: Api, film: string): Promise<Record<Making, string>> {
+  const uploadAs = async (making: Making) => {
+    const choices = { ...CHOICES, ...OWN_CHOICES[making] };
     const { videoId, jobId } = await uploadFile(api, film, 'single', choices);
     const job = await jobEnd(api, jobId);
-    if (job.state !== 'succeeded') throw new Error(`${protection}: ${JSON.stringify(job.error)}`);
+    if (job.state !== 'succeeded') throw new Error(`${making}: ${JSON.stringify(job.error)}`);
     return videoId as string;
   };
-  const [none, aes, cenc] = await Promise.all([
-    uploadUnder('none'),
-    uploadUnder('aes-128'),
-    uploadUnder('cenc'),
+  const [none, aes, cenc, otherCodecs] = await Promise.all([
+    uploadAs('none'),
+    uploadAs('aes-128'),
+    uploadAs('cenc'),
+    uploadAs('other-codecs'),
   ]);
-  return { none, 'aes-128': aes, cenc };
+  return { none, 'aes-128': aes, cenc, 'other-codecs': otherCodecs };
 }
 
 /** @returns its path */

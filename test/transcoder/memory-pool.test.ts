@@ -32,6 +32,12 @@ test('a plan needs 1.2 GiB up to 1080p and 3 GiB at 2160p, by what is decoded or
   expect(memoryNeededBytes(shrunk) / GIB).toBeCloseTo(3, 5);
 });
 
+test('a plan with rungs of other encoders needs more, by their pixels', () => {
+  const { source, renditions } = planOf(1920, 1080);
+  const extra = { ...renditions[0]!, encoder: 'libsvtav1' as const };
+  expect(memoryNeededBytes({ source, renditions: [...renditions, extra] }) / GIB).toBeCloseTo(1.62, 1);
+});
+
 describe('a machine of four slots', () => {
   test('works on four tasks at a time, each with its share at least', async () => {
     const memory = pool();

@@ -2,7 +2,6 @@
 import { aacFacts, readAvcConfiguration } from '../../shared/probe/codec-configuration.ts';
 import type { H264Sps } from '../../shared/probe/h264-sps.ts';
 import {
-  BodyReader,
   type Box,
   boxesIn,
   childrenOf,
@@ -15,8 +14,10 @@ import {
 import {
   AUDIO_ENTRY_BYTES,
   audioObjectType,
+  av1Codec,
   avcCodec,
   esdsConfig,
+  hevcCodec,
   STSD_HEADER_BYTES,
   VISUAL_ENTRY_BYTES,
 } from '../isobmff/codecs.ts';
@@ -162,38 +163,10 @@ const NAMED_CODECS: Record<string, string> = {
   ...{ 'ac-3': 'ac-3', 'ec-3': 'ec-3', Opus: 'opus', fLaC: 'flac', wvtt: 'wvtt', stpp: 'stpp' },
 };
 
-/** ISO/IEC 14496-15 annex E.3: `hvc1.1.6.L93.B0`. */
-function hevcCodec(record: Uint8Array, type: string): string {
-  const reader = new BodyReader(record, 0, record.length);
-  reader.skip(1);
-  const profile = reader.u8();
-  const compatibility = reader.u32();
-  const constraints = Array.from({ length: 6 }, () => reader.u8());
-  const level = reader.u8();
-  while (constraints.at(-1) === 0) constraints.pop();
-  const reversed = [...compatibility.toString(2).padStart(32, '0')].reverse().join('');
-  return [
-    type,
-    `${['', 'A', 'B', 'C'][profile >> 6]}${profile & 0x1f}`,
-    Number.parseInt(reversed, 2).toString(16).toUpperCase(),
-    `${profile & 0x20 ? 'H' : 'L'}${level}`,
-    ...constraints.map((value) => value.toString(16).toUpperCase()),
-  ].join('.');
-}
-
 /** VP Codec ISO Media File Format Binding: `vp09.00.10.08`. */
 function vpCodec(record: Uint8Array, type: string): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return [type, two(record[4]!), two(record[5]!), two(record[6]! >> 4)].join('.');
-}
-
-/** AV1 Codec ISO Media File Format Binding §5: `av01.0.04M.08`. */
-function av1Codec(record: Uint8Array): string {
-  const level = record[1]! & 0x1f;
-  const [isHighTier, isHighDepth, isTwelveBit] = [record[2]! & 0x80, record[2]! & 0x40, record[2]! & 0x20];
-  const depth = isHighDepth ? (isTwelveBit ? 12 : 10) : 8;
-  const two = (value: number) => String(value).padStart(2, '0');
-  return `av01.${record[1]! >> 5}.${two(level)}${isHighTier ? 'H' : 'M'}.${two(depth)}`;
 }
 
 function textAt(bytes: Uint8Array, at: number): string {

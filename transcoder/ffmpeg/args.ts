@@ -78,7 +78,7 @@ export function chunkCommand(
             plan,
             rendition,
             frames,
-            encoderThreads(input.threads, plan.renditions.length - 1 - index),
+            encoderThreads(input.threads, rungsAbove(plan, index)),
           ),
         ],
         path: outputPath(rendition),
@@ -217,6 +217,12 @@ function videoOutputOptions(plan: Plan, rung: PlannedRendition, frames: number, 
  */
 function encoderThreads(threads: number, rungsAbove: number): number {
   return Math.max(1, threads >> rungsAbove);
+}
+
+/** Rungs of the same encoder that are larger. */
+function rungsAbove({ renditions }: Plan, index: number): number {
+  return renditions.filter((other, place) => place > index && other.encoder === renditions[index]!.encoder)
+    .length;
 }
 
 function tileOutputOptions(tiles: number): string[] {

@@ -6,17 +6,18 @@ const POSTER_LONG_SIDE_PIXELS = 1280;
 const POSTER_CANDIDATES = 12;
 
 /**
- * One decode, then down the ladder: each rung is scaled from the next larger one, which costs half of scaling
- * each from the source. Outputs are labelled `[v0]` (smallest) upwards, as in `plan.renditions`; `[tiles]` are taken
- * from the smallest where the run's first frame is given as `tilesFromFrame`. With `everyFrames` only every nth frame
- * of the run gets this far.
+ * One decode, then down the sizes: each is scaled from the next larger one, which costs half of scaling each from the
+ * source, and goes to every rung that has it. Outputs are labelled `[v0]` upwards, as in `plan.renditions`; `[tiles]` are
+ * taken from the smallest where the run's first frame is given as `tilesFromFrame`. With `everyFrames` only every nth
+ * frame of the run gets this far.
  */
 export function chunkFilterGraph(
   plan: Plan,
   run: { startSeconds: string; heldFrames: number; tilesFromFrame?: number; everyFrames?: number },
 ): string {
-  const top = plan.renditions.length - 1;
-  const largest = plan.renditions[top]!;
+  const sizes = sizesOf(plan);
+  const top = sizes.length - 1;
+  const largest = sizes[top]!;
   const source = [
     ...upright(plan),
     // In the track's own ticks every frame time of the grid is a whole number, so the fps filter rounds a
@@ -29,10 +30,10 @@ export function chunkFilterGraph(
     ...shape(plan, largest),
   ];
   const tiles = run.tilesFromFrame === undefined ? undefined : tileFilters(plan, run.tilesFromFrame);
-  const fork = (index: number) => endOf(index, tiles !== undefined);
+  const fork = (index: number) => endOf(sizes[index]!.rungs, index, tiles !== undefined);
   const graph = [`[0:${plan.source.videoStreamIndex}]${source.join(',')}${fork(top)}`];
   for (let index = top - 1; index >= 0; index--) {
-    const { width, height } = plan.renditions[index]!;
+    const { width, height } = sizes[index]!;
     graph.push(`[s${index}]scale=${width}:${height}:flags=bicubic,setsar=1${fork(index)}`);
   }
   if (tiles) graph.push(`[t]${tiles.join(',')}[tiles]`);
@@ -60,10 +61,24 @@ export function posterFilters(plan: Plan, skipsBlack: boolean): string[] {
   ];
 }
 
-/** Ends rung `index`: its output, and the feed of what is below, a rung or the tiles, where there is anything. */
-function endOf(index: number, hasTiles: boolean): string {
-  if (index > 0) return `,split=2[v${index}][s${index - 1}]`;
-  return hasTiles ? ',split=2[v0][t]' : '[v0]';
+type RungSize = { width: number; height: number; rungs: number[] };
+
+/** The sizes of the plan's renditions, smallest first, and the renditions that have them. */
+function sizesOf({ renditions }: Plan): RungSize[] {
+  const sizes: RungSize[] = [];
+  for (const [index, { width, height }] of renditions.entries()) {
+    const known = sizes.find((size) => size.width === width && size.height === height);
+    if (known) known.rungs.push(index);
+    else sizes.push({ width, height, rungs: [index] });
+  }
+  return sizes.sort((a, b) => a.width * a.height - b.width * b.height);
+}
+
+/** Ends size `index`: its rungs, and the feed of what is below, a size or the tiles, where there is anything. */
+function endOf(rungs: readonly number[], index: number, hasTiles: boolean): string {
+  const below = index > 0 ? [`[s${index - 1}]`] : hasTiles ? ['[t]'] : [];
+  const ends = [...rungs.map((rung) => `[v${rung}]`), ...below];
+  return ends.length === 1 ? ends[0]! : `,split=${ends.length}${ends.join('')}`;
 }
 
 /** The frames of the plan's tile grid, small, out of a run that begins with `firstFrame`. */

@@ -21,4 +21,5 @@ if command -v setpriv >/dev/null 2>&1; then
 else
   set -- "$tool" "$@"
 fi
-exec env -i PATH="$PATH" HOME="$PWD" TMPDIR="$PWD" LC_ALL=C "$@"
+# SVT-AV1 would tell its settings on stderr, whatever ffmpeg is told.
+exec env -i PATH="$PATH" HOME="$PWD" TMPDIR="$PWD" LC_ALL=C SVT_LOG=1 "$@"

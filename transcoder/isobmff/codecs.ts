@@ -8,10 +8,12 @@ export const AUDIO_ENTRY_BYTES = 28;
 /** stsd: version, flags and entry count. */
 export const STSD_HEADER_BYTES = 8;
 
-/** `avc1.PPCCLL` or `mp4a.40.N`. */
+/** `avc1.PPCCLL`, `hvc1.…`, `av01.…` or `mp4a.40.N`. */
 export function codecsOf(init: Uint8Array): string {
   const entry = sampleEntry(init);
   if (entry.type === 'avc1') return avcCodec(init, child(init, entry, VISUAL_ENTRY_BYTES, 'avcC'));
+  if (entry.type === 'hvc1') return hevcCodec(childBody(init, entry, 'hvcC'));
+  if (entry.type === 'av01') return av1Codec(childBody(init, entry, 'av1C'));
   if (entry.type === 'mp4a') return `mp4a.40.${audioObjectType(audioSpecificConfig(init))}`;
   throw malformed(`A ${entry.type} sample entry is none of ours.`);
 }
@@ -27,8 +29,7 @@ export function aacFrameTicks(init: Uint8Array): number {
 export function avcConfigurationOf(init: Uint8Array): Uint8Array | undefined {
   const entry = sampleEntry(init);
   if (entry.type !== 'avc1') return undefined;
-  const avcC = child(init, entry, VISUAL_ENTRY_BYTES, 'avcC');
-  return init.subarray(avcC.bodyStart, avcC.end);
+  return childBody(init, entry, 'avcC');
 }
 
 function sampleEntry(init: Uint8Array): Box {
@@ -36,6 +37,11 @@ function sampleEntry(init: Uint8Array): Box {
   const [entry] = boxesIn(init, stsd.bodyStart + STSD_HEADER_BYTES, stsd.end);
   if (!entry) throw malformed('The track has no sample entry.');
   return entry;
+}
+
+function childBody(init: Uint8Array, entry: Box, type: string): Uint8Array {
+  const box = child(init, entry, VISUAL_ENTRY_BYTES, type);
+  return init.subarray(box.bodyStart, box.end);
 }
 
 function child(init: Uint8Array, entry: Box, fixedBytes: number, type: string): Box {
@@ -51,6 +57,34 @@ export function avcCodec(init: Uint8Array, avcC: Box, entry = 'avc1'): string {
   const record = init.subarray(avcC.bodyStart, avcC.end);
   if (record.length < 4) throw malformed('An avcC record is cut short.');
   return avcCodecString(record, entry);
+}
+
+/** ISO/IEC 14496-15 annex E.3: `hvc1.1.6.L93.B0`. */
+export function hevcCodec(record: Uint8Array, type = 'hvc1'): string {
+  const reader = new BodyReader(record, 0, record.length);
+  reader.skip(1);
+  const profile = reader.u8();
+  const compatibility = reader.u32();
+  const constraints = Array.from({ length: 6 }, () => reader.u8());
+  const level = reader.u8();
+  while (constraints.at(-1) === 0) constraints.pop();
+  const reversed = [...compatibility.toString(2).padStart(32, '0')].reverse().join('');
+  return [
+    type,
+    `${['', 'A', 'B', 'C'][profile >> 6]}${profile & 0x1f}`,
+    Number.parseInt(reversed, 2).toString(16).toUpperCase(),
+    `${profile & 0x20 ? 'H' : 'L'}${level}`,
+    ...constraints.map((value) => value.toString(16).toUpperCase()),
+  ].join('.');
+}
+
+/** AV1 Codec ISO Media File Format Binding §5: `av01.0.04M.08`. */
+export function av1Codec(record: Uint8Array): string {
+  const level = record[1]! & 0x1f;
+  const [isHighTier, isHighDepth, isTwelveBit] = [record[2]! & 0x80, record[2]! & 0x40, record[2]! & 0x20];
+  const depth = isHighDepth ? (isTwelveBit ? 12 : 10) : 8;
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `av01.${record[1]! >> 5}.${two(level)}${isHighTier ? 'H' : 'M'}.${two(depth)}`;
 }
 
 function audioSpecificConfig(init: Uint8Array): Uint8Array {

@@ -3,7 +3,7 @@ import { judgeInstant } from '../../shared/instant.ts';
 import { type CopySources, type IndexedSource, planInstant } from '../../shared/instant-timeline.ts';
 import { KIB, SNIFF_BYTES } from '../../shared/limits.ts';
 import type { Log } from '../../shared/log.ts';
-import type { Plan } from '../../shared/plan.ts';
+import { ladderAlone, type Plan } from '../../shared/plan.ts';
 import type { PlannedInstant } from '../../shared/plan-instant.ts';
 import type { ByteSource } from '../../shared/probe/byte-source.ts';
 import { chooseStreams } from '../../shared/probe/choose-streams.ts';
@@ -53,7 +53,12 @@ export function judgeCopy(
 ): Copyable | undefined {
   const { video, facts, indexed } = look ?? {};
   if (!plan.source.isSeekable || video?.index !== plan.source.videoStreamIndex) return undefined;
-  const { instant, reasons } = judgeInstant({ container: 'mp4', video, ladder: plan.renditions, ...facts! });
+  const { instant, reasons } = judgeInstant({
+    container: 'mp4',
+    video,
+    ladder: ladderAlone(plan).renditions,
+    ...facts!,
+  });
   const planned = instant === 'yes' ? planInstant(indexed!, info, plan) : undefined;
   log.info('instant.judged', { instant, reasons: reasons.map(({ code }) => code), isPlanned: !!planned });
   return planned && { ...planned, avcC: video.configuration! };

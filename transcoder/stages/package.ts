@@ -52,7 +52,7 @@ function presentationOf(
   plan: Plan,
   { video, audio, pictures, progressive, protection }: FinishedTracks,
 ): Presentation {
-  const top = video.at(-1);
+  const top = video.toSorted((a, b) => a.width * a.height - b.width * b.height).at(-1);
   const { poster, sheets = [], preview } = pictures;
   const sizes = [
     ...[...video, ...audio].flatMap(({ inits, segments }) => [inits[0]!, ...segments]),

@@ -1,7 +1,7 @@
 // A short animated preview from segments that are already stored. A missing one is a blemish, not a failure.
 import { readFile, writeFile } from 'node:fs/promises';
 import { PREVIEW, videoStem } from '../../shared/object-keys.ts';
-import type { Plan } from '../../shared/plan.ts';
+import { ladderAlone, type Plan } from '../../shared/plan.ts';
 import { framesPerSecond, segmentFrameRange } from '../../shared/timeline.ts';
 import { encryptionOf } from '../encryption.ts';
 import { FfmpegError } from '../ffmpeg/ffmpeg-error.ts';
@@ -57,9 +57,10 @@ async function loadSegments(
   plan: Plan,
   spots: readonly PreviewSpot[],
 ): Promise<Uint8Array> {
+  const ladder = ladderAlone(plan).renditions;
   const isLarge = ({ width, height }: { width: number; height: number }) =>
     Math.max(width, height) >= MIN_LONG_SIDE_PIXELS;
-  const rung = plan.renditions.find(isLarge) ?? plan.renditions.at(-1)!;
+  const rung = ladder.find(isLarge) ?? ladder.at(-1)!;
   const stem = videoStem(rung.name);
   const segments = new Set<number>();
   for (const { firstFrame, endFrame } of spots) {

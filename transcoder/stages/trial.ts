@@ -2,7 +2,7 @@
 // chunks. Where two neighbouring rungs come out alike, the lower one is not made. A trial that fails costs nothing
 // but what it might have saved.
 import { errorFields } from '../../shared/log.ts';
-import type { Plan, PlannedRendition } from '../../shared/plan.ts';
+import { ladderAlone, type Plan, type PlannedRendition } from '../../shared/plan.ts';
 import { framesPerSecond } from '../../shared/timeline.ts';
 import { averageBpsOf, pruneRungs, type Trial } from '../../shared/trial.ts';
 import { type TrialWindow, trialWindows } from '../../shared/trial-windows.ts';
@@ -23,9 +23,10 @@ const WALL_SECONDS = 60;
  */
 export async function tryLadder(
   context: TrialContext,
-  plan: Plan,
+  planned: Plan,
   keyFrameSeconds: readonly number[] | undefined,
 ): Promise<Trial | undefined> {
+  const plan = ladderAlone(planned);
   const windows = plan.source.isSeekable ? trialWindows(plan, keyFrameSeconds ?? []) : [];
   if (windows.length === 0) return undefined;
   try {

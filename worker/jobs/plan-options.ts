@@ -15,6 +15,7 @@ export function planOptionsOf(
     ...(config.AUDIO_ONLY === 'publish' && { audioOnly: true }),
     ...(config.KEY_ROTATION_SEGMENTS && { keyRotationSegments: config.KEY_ROTATION_SEGMENTS }),
     ...(config.LADDER && { ladder: config.LADDER }),
+    ...(config.EXTRA_RUNGS && { extraRungs: config.EXTRA_RUNGS }),
     ...(config.LOUDNESS_LUFS !== undefined && { loudness: { targetLufs: config.LOUDNESS_LUFS } }),
   };
   return PlanOptions.parse({ ...defaults, ...JSON.parse(stored), ...overrides });

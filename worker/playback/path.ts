@@ -39,8 +39,9 @@ const FIXED_NAMES: ReadonlySet<string> = new Set([
   CHAPTERS,
   PROGRESSIVE,
 ]);
-const TRACK_FILE = /^(?:stream_\d{1,4}p|audio_[A-Za-z0-9_-]{1,64})(?:\.m3u8|_init\.mp4|_\d{3,6}\.m4s)$/;
-const PICTURE_FILE = /^(?:stream_\d{1,4}p_iframes\.m3u8|thumb_\d{3,6}\.jpg)$/;
+const TRACK_FILE =
+  /^(?:stream_\d{1,4}p(?:-(?:hevc|av1))?|audio_[A-Za-z0-9_-]{1,64})(?:\.m3u8|_init\.mp4|_\d{3,6}\.m4s)$/;
+const PICTURE_FILE = /^(?:stream_\d{1,4}p(?:-(?:hevc|av1))?_iframes\.m3u8|thumb_\d{3,6}\.jpg)$/;
 
 const TEXT_FILE = /^subtitles_[A-Za-z0-9_-]{1,64}\.(?:vtt|m3u8)$/;
 /** Manifests that know of subtitles which came later. */
@@ -62,6 +63,6 @@ export function isPlaylistName(name: string): boolean {
 /** `stream_720p_003.m4s` belongs to rung 720; undefined for a file of no video rung. */
 export function rungOf(name: string): number | undefined {
   if (name === PROGRESSIVE) return PROGRESSIVE_RUNG;
-  const digits = /^stream_(\d{1,4})p(?:[._]|$)/.exec(name)?.[1];
+  const digits = /^stream_(\d{1,4})p(?:[._-]|$)/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }

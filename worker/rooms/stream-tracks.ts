@@ -1,5 +1,6 @@
 // What a stream may choose from, and where in a track's files a position lies.
 import { measureBitrates } from '../../shared/bitrates.ts';
+import { byCodecFamily } from '../../shared/codec-string.ts';
 import { AppError } from '../../shared/errors.ts';
 import {
   type AudioTrack,
@@ -81,8 +82,9 @@ export function chooseAudio({ audio }: ManifestTracks, name: string | undefined)
   return name === undefined ? (audio.find(({ isDefault }) => isDefault) ?? audio[0]) : named(audio, name);
 }
 
+/** The ladder that every browser decodes. */
 export function videoWithin({ video }: ManifestTracks, maxRung: number | undefined): VideoTrack[] {
-  return video.filter(({ stem }) => isWithinCap(initName(stem), maxRung));
+  return (byCodecFamily(video)[0] ?? []).filter(({ stem }) => isWithinCap(initName(stem), maxRung));
 }
 
 /** Index of the segment that is on at a time; the last one for a time behind the end. */

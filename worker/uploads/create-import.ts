@@ -33,8 +33,8 @@ export async function createImport(
   const videoId = crypto.randomUUID();
   const { ownerId, traceparent } = caller;
   const objectKey = sourceKey(videoId, uploadId);
-  const { ladder, segmentSeconds, preset, encoder, loudness, audioOnly } = video;
-  const choices = { ladder, segmentSeconds, preset, encoder, loudness, audioOnly };
+  const { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly } = video;
+  const choices = { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly };
   const job = {
     ...{ jobId, videoId, ownerId },
     options: planOptionsOf(config, JSON.stringify(choices)),

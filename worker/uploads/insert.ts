@@ -63,10 +63,10 @@ async function isStored(db: D1Database, uploadId: string): Promise<boolean> {
 function videoStatement(db: D1Database, limits: QuotaLimits, upload: NewUpload): D1PreparedStatement {
   const { video } = upload;
   const room = hasRoom(limits, upload.ownerId, wantedBy(upload));
-  const { ladder, segmentSeconds, preset, encoder } = video;
+  const { ladder, extraRungs, segmentSeconds, preset, encoder } = video;
   const { protection, keyRotationSegments } = video;
   const { loudness, audioOnly } = video;
-  const made = { ladder, segmentSeconds, preset, encoder, loudness, audioOnly };
+  const made = { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly };
   const options = { ...made, protection, keyRotationSegments };
   return db
     .prepare(

@@ -34,7 +34,8 @@ export function recordOf(
   media: RequestedMedia,
   userAgent: string | null,
 ): CmcdRecord {
-  const [, stem = '', rung, digits] = /^(stream_(\d{1,4}p)|audio_.+)_(\d{3,6})\.m4s$/.exec(media.name) ?? [];
+  const [, stem = '', rung, digits] =
+    /^(stream_(\d{1,4}p)(?:-(?:hevc|av1))?|audio_.+)_(\d{3,6})\.m4s$/.exec(media.name) ?? [];
   const record: CmcdRecord = { sessionId: media.sessionId, atMs: media.atMs };
   const app = appOf(userAgent);
   if (app) record.app = app;

@@ -66,8 +66,9 @@ function quietUntilPlayed(video: HTMLVideoElement): typeof Hls.DefaultConfig.loa
 
 function tellQualities(hls: Hls, news: EngineNews): void {
   hls.on(Events.MANIFEST_PARSED, () => {
-    const pictures = hls.levels.flatMap(({ width, height, bitrate }, index) =>
-      height > 0 ? [{ id: String(index), width, height, bitrate }] : [],
+    // Rungs of other codecs have the sizes of the ladder once more: they are for the player to choose.
+    const pictures = hls.levels.flatMap(({ width, height, bitrate, videoCodec }, index) =>
+      height > 0 && videoCodec?.startsWith('avc1') ? [{ id: String(index), width, height, bitrate }] : [],
     );
     news.qualities(pictures);
   });

@@ -1,0 +1,143 @@
+// Rungs of other encoders beside the H.264 ladder, made for real and certified.
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PlanOptions } from '../../shared/plan.ts';
+import { withEncodersHere } from '../../transcoder/ffmpeg/extra-encoders.ts';
+import { certificateOf } from '../support/certified.ts';
+import { ffprobe, makeClip, makeFolder } from '../support/media.ts';
+import { startStreamServer } from '../support/stream-server.ts';
+import { JOB_PREFIX, runWholeJob, type WholeJob } from '../support/whole-job.ts';
+
+const row = (shortSidePixels: number) => ({ shortSidePixels, maxBitrateBps: 400_000 });
+const OPTIONS = {
+  ...{ segmentSeconds: 2, preset: 'ultrafast' as const, ladder: [row(90), row(180)] },
+  extraRungs: [
+    { ...row(180), encoder: 'libx265' as const },
+    { ...row(90), encoder: 'libsvtav1' as const },
+    { ...row(144), encoder: 'libsvtav1' as const },
+  ],
+};
+const NAMES = ['90p', '180p', '180p-hevc', '90p-av1', '144p-av1'];
+const SECONDS = 8;
+const FRAMES = SECONDS * 30;
+
+let folder: string;
+let clip: string;
+let job: WholeJob;
+
+beforeAll(async () => {
+  folder = await makeFolder('extra-rungs');
+  clip = await makeClip(join(folder, 'clip.mp4'), { seconds: SECONDS });
+  job = await runWholeJob(clip, { options: OPTIONS });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('a job with rungs of other encoders', () => {
+  test('has them beside its ladder, made by several chunks', () => {
+    expect(job.plan.chunks.length).toBeGreaterThan(1);
+    expect(job.plan.renditions.map(({ name }) => name)).toEqual(NAMES);
+    expect(job.presentation.renditions.map(({ codecs }) => codecs)).toEqual([
+      expect.stringMatching(/^avc1\./),
+      expect.stringMatching(/^avc1\./),
+      expect.stringMatching(/^hvc1\.1\.6\.L\d+\.90$/),
+      expect.stringMatching(/^av01\.0\.\d\dM\.08$/),
+      expect.stringMatching(/^av01\.0\.\d\dM\.08$/),
+    ]);
+    expect(job.presentation).toMatchObject({ width: 320, height: 180 });
+    expect(job.receipt?.rungs.map(({ encoder }) => encoder)).toEqual([
+      ...[undefined, undefined, 'libx265', 'libsvtav1', 'libsvtav1'],
+    ]);
+    for (const { ssim } of job.receipt!.rungs) expect(ssim?.mean).toBeGreaterThan(0.8);
+  });
+
+  test.each(NAMES)('has every picture of %s at its time, key pictures at the same', async (name) => {
+    const path = join(folder, `${name}.mp4`);
+    await writeFile(path, job.trackBytes(`stream_${name}`));
+    const text = await ffprobe([
+      ...['-show_entries', 'frame=key_frame,best_effort_timestamp', '-of', 'csv=p=0', path],
+    ]);
+    const frames = [...text.matchAll(/^([01]),(\d+)/gm)].map(([, isKey, ticks]) => [
+      isKey === '1',
+      Number(ticks),
+    ]);
+    const ticks = job.plan.timescale / 30;
+    expect(frames).toEqual(
+      Array.from({ length: FRAMES }, (_, index) => [
+        ...[index % job.plan.gopFrames === 0, Number(frames[0]?.[1]) + index * ticks],
+      ]),
+    );
+  });
+
+  test('begins its master with the ladder, and has one adaptation set for each codec', () => {
+    const variants = [...job.text('master.m3u8').matchAll(/#EXT-X-STREAM-INF:.*\n(.*)/g)].map(
+      ([, uri]) => uri,
+    );
+    expect(variants.slice(0, 2).toSorted()).toEqual(['stream_180p.m3u8', 'stream_90p.m3u8']);
+    expect(variants.slice(2)).toEqual([
+      ...['stream_180p-hevc.m3u8', 'stream_90p-av1.m3u8', 'stream_144p-av1.m3u8'],
+    ]);
+    const sets = job.text('manifest.mpd').split('<AdaptationSet').slice(1);
+    const stemsOf = (set: string) =>
+      [...set.matchAll(/Representation id="(stream_[^"]*)"/g)].map(([, id]) => id);
+    expect(sets.map(stemsOf).filter((stems) => stems.length > 0)).toEqual([
+      ['stream_90p', 'stream_180p'],
+      ['stream_180p-hevc'],
+      ['stream_90p-av1', 'stream_144p-av1'],
+    ]);
+    const ids = sets.map((set) => /id="(\d+)"/.exec(set)?.[1]);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('has a file of its ladder, not of another codec', () => {
+    expect(job.presentation.hasProgressive).toBe(true);
+    const progressive = Buffer.from(job.r2.objects.get(`${JOB_PREFIX}progressive.mp4`)!);
+    expect([
+      progressive.includes('avc1'),
+      progressive.includes('hvc1'),
+      progressive.includes('av01'),
+    ]).toEqual([true, false, false]);
+  });
+
+  test('passes the certificate of streams, to the last byte', async () => {
+    await using server = await startStreamServer();
+    const files = new Map(
+      [...job.r2.objects]
+        .filter(([key]) => key.startsWith(JOB_PREFIX))
+        .map(([key, bytes]) => [key.slice(JOB_PREFIX.length), { bytes }]),
+    );
+    for (const root of ['master.m3u8', 'manifest.mpd']) {
+      const { checks, passed } = await certificateOf(server, files, { root });
+      expect(checks.filter(({ failed }) => failed > 0)).toEqual([]);
+      expect(passed).toBe(true);
+    }
+  });
+});
+
+describe('what cannot be had', () => {
+  test('is left out under cenc, and said; under aes-128 it is there', async () => {
+    const codecs = ({ presentation }: WholeJob) =>
+      presentation.renditions.map((one) => one.codecs.split('.')[0]);
+    const cenc = await runWholeJob(clip, { options: { ...OPTIONS, protection: 'cenc' } });
+    expect(codecs(cenc)).toEqual(['avc1', 'avc1']);
+    expect(cenc.presentation.warnings).toEqual([
+      expect.objectContaining({ code: 'extra_rungs_left_out', detail: expect.stringContaining('cenc') }),
+    ]);
+    const aes = await runWholeJob(clip, { options: { ...OPTIONS, protection: 'aes-128' } });
+    expect(codecs(aes)).toEqual(['avc1', 'avc1', 'hvc1', 'av01', 'av01']);
+    expect(aes.presentation.warnings).toBeUndefined();
+  });
+
+  test('is left out where ffmpeg has no such encoder', async () => {
+    const options = PlanOptions.parse(OPTIONS);
+    const slim = await withEncodersHere(
+      options,
+      async () => 'ffmpeg version 5.1 --enable-libx264 --enable-libx265',
+    );
+    expect(slim.options.extraRungs).toEqual([OPTIONS.extraRungs[0]]);
+    expect(slim.warnings).toEqual([
+      { code: 'extra_rungs_left_out', detail: expect.stringContaining('libsvtav1') },
+    ]);
+    expect(await withEncodersHere(options)).toEqual({ options, warnings: [] });
+  });
+});
