@@ -13,11 +13,11 @@ import { planOf } from './encode-ways.ts';
 const EVERY_FRAMES = 3;
 
 export type RungComparison = { clip: string; rung: string; ours: Measured; fixed: Measured };
-type Measured = { sizeBytes: number; ssim: number };
+export type Measured = { sizeBytes: number; ssim: number };
 
 export async function compareClip(clip: string, folder: string): Promise<RungComparison[]> {
   const plan = await planOf(clip);
-  const ours = await measure(clip, plan, folder, (command) => command);
+  const ours = await measure(clip, plan, folder);
   const fixed = await measure(clip, plan, folder, (command) => atFixedBitrate(command, plan));
   return plan.renditions.map(({ name }, index) => ({
     ...{ clip: basename(clip), rung: name },
@@ -25,11 +25,12 @@ export async function compareClip(clip: string, folder: string): Promise<RungCom
   }));
 }
 
-async function measure(
+/** What every rendition of the plan comes to. */
+export async function measure(
   clip: string,
   plan: Plan,
   folder: string,
-  change: (command: FfmpegCommand) => FfmpegCommand,
+  change: (command: FfmpegCommand) => FfmpegCommand = (command) => command,
 ): Promise<Measured[]> {
   const { threads, limits } = sizeCapacity(thisMachine());
   const input = { url: clip, threads };

@@ -22,12 +22,12 @@ const run = promisify(execFile);
 const LOOK_MS = 200;
 const AUDIO = ['-c:a', 'aac', '-b:a', '128k', '-ac', '2'];
 
-export async function planOf(clip: string): Promise<Plan> {
+export async function planOf(clip: string, options: Partial<PlanOptions> = {}): Promise<Plan> {
   await using scratch = await createScratch('bench-plan');
   await using source = await openFileSource(clip);
   const { limits } = sizeCapacity(thisMachine());
   const info = await probeSource(source, scratch, limits, new AbortController().signal);
-  return planJob(info, PlanOptions.parse({}));
+  return planJob(info, PlanOptions.parse(options));
 }
 
 export type Store = Disposable & { url: string };

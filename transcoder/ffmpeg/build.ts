@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { ffmpegVersion } from './run.ts';
 
-/** Raise it when args.ts changes what the encoder writes. */
-const ARGUMENTS_VERSION = 4;
+/** Raise it when what the encoder writes changes, or what a plan may ask of it. */
+const ARGUMENTS_VERSION = 5;
 
 /** The oldest ffmpeg the recipes are proven on. */
 const MIN_MAJOR_VERSION = 5;
