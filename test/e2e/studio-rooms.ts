@@ -24,7 +24,7 @@ const SLOW_TIMES = 3;
 const BEHIND_SECONDS = 0.3;
 /** Made up by a jump. */
 const LOST_SECONDS = 8;
-const FILM_SECONDS = 300;
+const FILM_SECONDS = 150;
 const LADDER = [{ shortSidePixels: 180, maxBitrateBps: 300_000 }];
 
 /** @param stage a stack and a browser that somebody else starts and stops */

@@ -15,7 +15,7 @@ import { type MemoryR2, memoryR2 } from '../transcoder/memory-r2.ts';
 import { silent } from './finished-job.ts';
 
 export const JOB_PREFIX = 'hls/videos/v1/j1/';
-const SOURCE_KEY = 'sources/v1/u1';
+export const SOURCE_KEY = 'sources/v1/u1';
 const LIMITS = { wallSeconds: 600, memoryBytes: 2 ** 31 };
 
 export type JobSettings = {
