@@ -101,18 +101,44 @@ describe('a job with rungs of other encoders', () => {
     ]).toEqual([true, false, false]);
   });
 
-  test('passes the certificate of streams, to the last byte', async () => {
-    await using server = await startStreamServer();
-    const files = new Map(
-      [...job.r2.objects]
+  const filesOf = (made: WholeJob) =>
+    new Map(
+      [...made.r2.objects]
         .filter(([key]) => key.startsWith(JOB_PREFIX))
         .map(([key, bytes]) => [key.slice(JOB_PREFIX.length), { bytes }]),
     );
+
+  test('passes the certificate of streams, to the last byte', async () => {
+    await using server = await startStreamServer();
+    const files = filesOf(job);
     for (const root of ['master.m3u8', 'manifest.mpd']) {
-      const { checks, passed } = await certificateOf(server, files, { root });
+      const { checks, passed, notChecked } = await certificateOf(server, files, { root });
       expect(checks.filter(({ failed }) => failed > 0)).toEqual([]);
       expect(passed).toBe(true);
+      expect(notChecked.filter((one) => /pictures/.test(JSON.stringify(one)))).toEqual([]);
     }
+  });
+
+  test.each([
+    ['key-flags', 'is no key frame though it is marked as one', (byte: number) => byte | 0x20],
+    ['segment-readable', 'is not made of whole units', undefined],
+  ])('fails it as %s where a picture of AV1 %s', async (check, _fault, changed) => {
+    await using server = await startStreamServer();
+    const files = filesOf(job);
+    const name = 'stream_90p-av1_001.m4s';
+    const bytes = Buffer.from(files.get(name)!.bytes);
+    const sample = bytes.indexOf('mdat') + 4;
+    // The sequence header (0a) and its length, then the frame.
+    expect(bytes[sample]).toBe(0x0a);
+    const frame = sample + 2 + bytes[sample + 1]!;
+    if (changed) {
+      const sizeBytes = bytes.subarray(frame + 1).findIndex((byte) => byte < 0x80) + 1;
+      const at = frame + 1 + sizeBytes;
+      bytes[at] = changed(bytes[at]!);
+    } else bytes.set([0xff, 0x7f], sample + 1); // 16,383 bytes
+    files.set(name, { bytes });
+    const { checks } = await certificateOf(server, files);
+    expect(checks.filter(({ failed }) => failed > 0).map((one) => one.name)).toContain(check);
   });
 });
 

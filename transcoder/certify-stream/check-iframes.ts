@@ -5,7 +5,7 @@ import type { Findings } from './findings.ts';
 import type { TrackInfo } from './init-tracks.ts';
 import type { HlsRendition } from './load-hls.ts';
 import { peakBps } from './measure.ts';
-import { isKeyNal, nalTypesOf } from './nal-units.ts';
+import { isKeyPicture } from './picture-units.ts';
 import { endSeconds, type Rendition, type Segment, sampleOf } from './presentation.ts';
 import type { ResourceLibrary } from './resource-library.ts';
 import { looksLikeTs } from './ts-packets.ts';
@@ -125,8 +125,7 @@ function readFrame(bytes: Uint8Array, track: TrackInfo): { shownTicks: number; p
       problem: `The key frame ends at byte ${end} of the range, which has ${bytes.length}.`,
     };
   }
-  const types = track.nal && !track.isEncrypted ? nalTypesOf(bytes.subarray(at, end), track.nal) : undefined;
-  const isKey = !track.nal || track.isEncrypted || types?.some((type) => isKeyNal(type, track.nal!.family));
+  const isKey = !track.form || track.isEncrypted || isKeyPicture(bytes.subarray(at, end), track.form);
   return { shownTicks, problem: isKey ? undefined : 'The range points at a picture that is no key frame.' };
 }
 

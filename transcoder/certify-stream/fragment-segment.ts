@@ -9,7 +9,7 @@ import {
   type SampleDefaults,
 } from '../isobmff/fragment.ts';
 import type { TrackInfo } from './init-tracks.ts';
-import { isKeyNal, nalTypesOf } from './nal-units.ts';
+import { isKeyPicture } from './picture-units.ts';
 import {
   factsOf,
   orderProblem,
@@ -78,7 +78,7 @@ export function readFragmentSegment(
 
 function checkedOf(infos: readonly TrackInfo[]): string[] {
   const video = infos.filter(({ kind }) => kind === 'video');
-  const isRead = video.some(({ nal, isEncrypted }) => nal && !isEncrypted);
+  const isRead = video.some(({ form, isEncrypted }) => form && !isEncrypted);
   return [
     ...['init-matches', 'fragment-order'],
     ...(video.length > 0 ? ['decode-order'] : []),
@@ -147,25 +147,24 @@ function placed(sample: Sample, decodeTicks: number, at: number): PlacedSample {
 /** Do the pictures' own bytes say what their flags say? */
 function readPictures(
   bytes: Uint8Array,
-  { nal, isEncrypted }: TrackInfo,
+  { form, isEncrypted }: TrackInfo,
   samples: readonly PlacedSample[],
   report: (check: string, problem: string) => void,
   notChecked: string[],
 ): void {
-  if (!nal || isEncrypted) {
+  if (!form || isEncrypted) {
     notChecked.push(isEncrypted ? 'pictures are encrypted' : 'pictures of a codec that is not read');
     return;
   }
   for (const [index, { at, sizeBytes, isKey }] of samples.entries()) {
-    const types = nalTypesOf(bytes.subarray(at, at + sizeBytes), nal);
-    if (!types) {
-      report(MALFORMED, `Picture ${index} is not made of whole NAL units.`);
+    const isRealKey = isKeyPicture(bytes.subarray(at, at + sizeBytes), form);
+    if (isRealKey === undefined) {
+      report(MALFORMED, `Picture ${index} is not made of whole units.`);
       return;
     }
-    const isKeyPicture = types.some((type) => isKeyNal(type, nal.family));
-    // HEVC has intra pictures that a muxer need not mark.
-    if (isKey !== isKeyPicture && (isKey || nal.family === 'avc')) {
-      const [marked, real] = [isKey ? '' : 'not ', isKeyPicture ? '' : 'not '];
+    // HEVC and AV1 have key pictures that a muxer need not mark.
+    if (isKey !== isRealKey && (isKey || form.family === 'avc')) {
+      const [marked, real] = [isKey ? '' : 'not ', isRealKey ? '' : 'not '];
       report('key-flags', `Picture ${index} is ${marked}marked as a key frame and is ${real}one.`);
       return;
     }

@@ -23,10 +23,9 @@ import {
 } from '../isobmff/codecs.ts';
 import type { SampleDefaults } from '../isobmff/fragment.ts';
 import { type EditList, readEditList, timescaleOf } from '../isobmff/init.ts';
+import type { PictureForm } from './picture-units.ts';
 
 export type TrackKind = 'video' | 'audio' | 'text' | 'other';
-/** How NAL units are told apart, and the bytes of the length before each. */
-export type NalForm = { family: 'avc' | 'hevc'; lengthBytes: number };
 export type Size = { width: number; height: number };
 
 export type TrackInfo = {
@@ -43,7 +42,8 @@ export type TrackInfo = {
   /** The same with pixels made square, where they are not. */
   squareSize?: Size;
   channels?: number;
-  nal?: NalForm;
+  /** Of pictures that are understood. */
+  form?: PictureForm;
   edit: EditList | string;
   defaults: SampleDefaults;
 };
@@ -114,7 +114,7 @@ export function spsSizes({ width, height, sar }: H264Sps): Pick<TrackInfo, 'code
 
 type EntryFacts = Pick<
   TrackInfo,
-  'codecs' | 'isEncrypted' | 'size' | 'codedSize' | 'squareSize' | 'channels' | 'nal'
+  'codecs' | 'isEncrypted' | 'size' | 'codedSize' | 'squareSize' | 'channels' | 'form'
 >;
 
 function readEntry(init: Uint8Array, entry: Box, kind: TrackKind): EntryFacts {
@@ -141,18 +141,20 @@ function readEntry(init: Uint8Array, entry: Box, kind: TrackKind): EntryFacts {
   if (avcC) {
     const configuration = readAvcConfiguration(body(avcC));
     facts.codecs = avcCodec(init, avcC, type);
-    facts.nal = { family: 'avc', lengthBytes: configuration?.lengthBytes ?? 4 };
+    facts.form = { family: 'avc', lengthBytes: configuration?.lengthBytes ?? 4 };
     if (configuration) Object.assign(facts, spsSizes(configuration.sps));
   } else if (hvcC) {
     facts.codecs = hevcCodec(body(hvcC), type);
-    facts.nal = { family: 'hevc', lengthBytes: (body(hvcC)[21]! & 3) + 1 };
+    facts.form = { family: 'hevc', lengthBytes: (body(hvcC)[21]! & 3) + 1 };
   } else if (esds && type === 'mp4a') {
     const config = esdsConfig(init, esds);
     facts.codecs = `mp4a.40.${audioObjectType(config)}`;
     facts.channels = aacFacts(config).channels ?? facts.channels!;
   } else if (vpcC) facts.codecs = vpCodec(body(vpcC), type);
-  else if (av1C) facts.codecs = av1Codec(body(av1C));
-  else facts.codecs = NAMED_CODECS[type];
+  else if (av1C) {
+    facts.codecs = av1Codec(body(av1C));
+    facts.form = { family: 'av1' };
+  } else facts.codecs = NAMED_CODECS[type];
   // Their sample entries say 2 whatever there is (ETSI TS 102 366 annex F).
   if (type === 'ac-3' || type === 'ec-3') delete facts.channels;
   return facts;

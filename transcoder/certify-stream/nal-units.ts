@@ -1,5 +1,7 @@
 // NAL units of H.264 and HEVC, as far as they tell a picture that decoding can begin with.
-import type { NalForm } from './init-tracks.ts';
+
+/** How NAL units are told apart, and the bytes of the length before each. */
+export type NalForm = { family: 'avc' | 'hevc'; lengthBytes: number };
 
 /** Types of the NAL units that fill a length-prefixed sample; undefined where the lengths do not add up. */
 export function nalTypesOf(sample: Uint8Array, form: NalForm): number[] | undefined {

@@ -4,8 +4,8 @@ import { avcCodecString } from '../../shared/codec-string.ts';
 import { readH264Sps } from '../../shared/probe/h264-sps.ts';
 import { malformed } from '../isobmff/boxes.ts';
 import { readAdts } from './adts.ts';
-import { type NalForm, spsSizes, type TrackInfo } from './init-tracks.ts';
-import { annexBUnits, isKeyNal, nalType } from './nal-units.ts';
+import { spsSizes, type TrackInfo } from './init-tracks.ts';
+import { annexBUnits, isKeyNal, type NalForm, nalType } from './nal-units.ts';
 import {
   factsOf,
   orderProblem,
