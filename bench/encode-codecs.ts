@@ -1,13 +1,17 @@
-// The rungs of other encoders against the ladder's top rung, at the same size, preset and cap: bytes, likeness to the
+// `npm run bench -- codecs`: the rungs of other encoders against the ladder's top rung, at the same size, preset and cap: bytes, likeness to the
 // source, and what a bare ffmpeg takes for each.
-import { basename } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { ExtraEncoder } from '../shared/encoder.ts';
 import type { Plan, PlannedRendition } from '../shared/plan.ts';
+import { CORPUS, makeFolder } from '../test/support/media.ts';
+import { median } from './cpu-time.ts';
+import { NATURAL } from './encode.ts';
 import { measure } from './encode-quality.ts';
 import { planOf, runBare } from './encode-ways.ts';
 
 /** `ssimGain` is above 0 where it is more like the source than H.264. */
-export type CodecComparison = {
+type CodecComparison = {
   clip: string;
   rung: string;
   bytesRatio: number;
@@ -15,7 +19,38 @@ export type CodecComparison = {
   cpuRatio: number;
 };
 
-export async function compareCodecs(clip: string, folder: string): Promise<CodecComparison[]> {
+export async function benchCodecs(): Promise<void> {
+  if (!CORPUS) {
+    console.log('../shared/media is absent: nothing natural to compare on');
+    return;
+  }
+  const folder = await makeFolder('bench-codecs');
+  const all: CodecComparison[] = [];
+  console.log('the top rung in other codecs, as parts or multiples of the same in H.264');
+  for (const name of NATURAL) {
+    for (const one of await compareCodecs(join(CORPUS, name), folder)) {
+      all.push(one);
+      console.log(`${one.clip.padEnd(34)} ${one.rung.padEnd(11)} ${wordsOf(one)}`);
+    }
+  }
+  for (const suffix of ['hevc', 'av1']) {
+    const rungs = all.filter(({ rung }) => rung.endsWith(suffix));
+    const of = (figure: (one: CodecComparison) => number) => median(rungs.map(figure));
+    const medians = {
+      bytesRatio: of((one) => one.bytesRatio),
+      ssimGain: of((one) => one.ssimGain),
+      cpuRatio: of((one) => one.cpuRatio),
+    };
+    console.log(`${suffix}, medians: ${wordsOf(medians)}`);
+  }
+  await rm(folder, { recursive: true });
+}
+
+function wordsOf({ bytesRatio, ssimGain, cpuRatio }: Omit<CodecComparison, 'clip' | 'rung'>): string {
+  return `bytes ${bytesRatio.toFixed(2)}  SSIM ${ssimGain.toFixed(4).padStart(7)}  CPU ${cpuRatio.toFixed(2)}`;
+}
+
+async function compareCodecs(clip: string, folder: string): Promise<CodecComparison[]> {
   const { renditions } = await planOf(clip);
   const { height, width, maxBitrateBps } = renditions.at(-1)!;
   const row = { shortSidePixels: Math.min(width, height), maxBitrateBps };

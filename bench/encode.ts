@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CORPUS, makeClip, makeFolder } from '../test/support/media.ts';
 import { type Cost, median } from './cpu-time.ts';
-import { type CodecComparison, compareCodecs } from './encode-codecs.ts';
 import { compareClip, type RungComparison } from './encode-quality.ts';
 import {
   ffmpeg,
@@ -26,7 +25,7 @@ const MEMORY_CLIP_SECONDS = 20;
 const MIB = 2 ** 20;
 
 /** Natural pictures of the corpus, from calm animation to water and grain. */
-const NATURAL = [
+export const NATURAL = [
   'bbb-1080p30-13s.ts',
   'bbb-480p24-30s.mp4',
   'gopro-karma-480p-12s.mp4',
@@ -38,9 +37,9 @@ const NATURAL = [
   'bbb-720p24-vp8-vorbis-30s.webm',
 ];
 
-/** `npm run bench -- encode`, or a part of it: BENCH_PARTS=cost,memory,bytes,codecs. */
+/** `npm run bench -- encode`, or a part of it: BENCH_PARTS=cost,memory,bytes. */
 export async function benchEncode(): Promise<void> {
-  const parts = (process.env.BENCH_PARTS ?? 'cost,memory,bytes,codecs').split(',');
+  const parts = (process.env.BENCH_PARTS ?? 'cost,memory,bytes').split(',');
   const { stdout } = await promisify(execFile)('ffmpeg', ['-version']);
   console.log(`${stdout.split('\n')[0]}; load ${loadavg()[0]!.toFixed(1)} at the start`);
   const folder = await makeFolder('bench-encode');
@@ -49,7 +48,6 @@ export async function benchEncode(): Promise<void> {
     if (parts.includes('cost')) for (const clip of COST_CLIPS) await compareCost(folder, store, clip);
     if (parts.includes('memory')) await measureMemory(folder, store);
     if (parts.includes('bytes')) await compareBytes(folder);
-    if (parts.includes('codecs')) await compareOtherCodecs(folder);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -128,25 +126,6 @@ async function measureMemory(folder: string, store: Store): Promise<void> {
   console.log(`\n## memory of a 1080p slot, ${MEMORY_CLIP_SECONDS} s, MiB`);
   report('ffmpeg and Node together', (ffmpegPeakBytes + nodePeakBytes) / MIB, 1.2 * 1024, 0);
   report('Node alone', nodePeakBytes / MIB, 250, 0);
-}
-
-/** The top rung of each clip in HEVC and AV1 against the same in H.264. */
-async function compareOtherCodecs(folder: string): Promise<void> {
-  const all: CodecComparison[] = [];
-  for (const name of NATURAL) all.push(...(await compareCodecs(join(CORPUS!, name), folder)));
-  console.log('\ntop rung in other codecs, as parts or multiples of the same in H.264');
-  for (const { clip, rung, bytesRatio, ssimGain, cpuRatio } of all) {
-    console.log(
-      `${clip.padEnd(34)} ${rung.padEnd(11)} bytes ${bytesRatio.toFixed(2)}  SSIM ${ssimGain.toFixed(4).padStart(7)}  CPU ${cpuRatio.toFixed(2)}`,
-    );
-  }
-  for (const suffix of ['hevc', 'av1']) {
-    const rungs = all.filter(({ rung }) => rung.endsWith(suffix));
-    const of = (figure: (one: CodecComparison) => number) => median(rungs.map(figure));
-    console.log(
-      `${suffix}, medians: bytes ${of((one) => one.bytesRatio).toFixed(2)}, SSIM ${of((one) => one.ssimGain).toFixed(4)}, CPU ${of((one) => one.cpuRatio).toFixed(2)}`,
-    );
-  }
 }
 
 async function compareBytes(folder: string): Promise<void> {

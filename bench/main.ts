@@ -4,6 +4,7 @@ import { benchAttacks } from './attacks.ts';
 import { benchCorpus } from './corpus.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchEncode } from './encode.ts';
+import { benchCodecs } from './encode-codecs.ts';
 import { benchFirstFrame } from './first-frame.ts';
 import { benchFuzz } from './fuzz.ts';
 import { benchImage } from './image.ts';
@@ -20,6 +21,7 @@ import { benchWatch } from './watch.ts';
 
 const BENCHES: Record<string, () => Promise<void>> = {
   attacks: benchAttacks,
+  codecs: benchCodecs,
   corpus: benchCorpus,
   delivery: benchDelivery,
   encode: benchEncode,

@@ -4,7 +4,7 @@ import { pickRungs, type Size } from './ladder.ts';
 import type { PlannedRendition, PlanOptions } from './plan.ts';
 import type { Warning } from './warnings.ts';
 
-/** As like the source as the ladder's own rungs; measured on natural clips with `veryfast`. */
+/** Within 0.003 of the likeness (SSIM) of the ladder's own rungs, medians of natural clips (`npm run bench -- codecs`). */
 const CRF: Record<ExtraEncoder, number> = { libx265: 22, libsvtav1: 30 };
 
 type Wishes = Pick<PlanOptions, 'extraRungs' | 'protection'>;

@@ -57,8 +57,8 @@ export function receiptOf(
   };
 }
 
-/** CPU time of a picture, as many times that of libx264; measured at 720p with `veryfast`. */
-const EFFORT: Record<ExtraEncoder, number> = { libx265: 3, libsvtav1: 1.4 };
+/** CPU time of a picture, as many times that of libx264; medians of `npm run bench -- codecs`. */
+const EFFORT: Record<ExtraEncoder, number> = { libx265: 3.1, libsvtav1: 1.7 };
 
 function effortOf({ width, height, encoder }: PlannedRendition): number {
   return width * height * (encoder ? EFFORT[encoder] : 1);
