@@ -96,7 +96,9 @@ describe('startFfmpeg', () => {
       .trim()
       .split('\n')
       .map((line) => line.split('=')[0]);
-    expect(names.filter((name) => name !== '_').sort()).toEqual(['HOME', 'LC_ALL', 'PATH', 'PWD', 'TMPDIR']);
+    expect(names.filter((name) => name !== '_').sort()).toEqual([
+      ...['HOME', 'LC_ALL', 'PATH', 'PWD', 'SVT_LOG', 'TMPDIR'],
+    ]);
     expect(environment).toContain(`HOME=${directory}`);
   });
 
