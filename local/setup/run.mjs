@@ -6,9 +6,19 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
-/** Environment under which `#!/usr/bin/env node` means the Node from node_modules. */
+/**
+ * With its helper threads V8's collector of garbage may spin for ever on a busy machine: a sweep on the main thread comes
+ * back again and again for what a helper that sleeps is to finish.
+ */
+const V8_FLAGS = '--single-threaded-gc';
+
+/** Environment under which `#!/usr/bin/env node` means the Node from node_modules, and in which workerd does not hang. */
 export function runtimeEnv() {
-  return { ...process.env, PATH: [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter) };
+  return {
+    MINIFLARE_WORKERD_V8_FLAGS: V8_FLAGS,
+    ...process.env,
+    PATH: [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter),
+  };
 }
 
 /** @param {string} command */
