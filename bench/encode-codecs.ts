@@ -1,8 +1,9 @@
-// `npm run bench -- codecs`: the rungs of other encoders against the ladder's top rung, at the same size, preset and cap: bytes, likeness to the
-// source, and what a bare ffmpeg takes for each.
+// `npm run bench -- codecs`: the rungs of other encoders against the ladder's top rung, at the same size, preset and cap:
+// bytes, likeness to the source, and what a bare ffmpeg takes for each.
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ExtraEncoder } from '../shared/encoder.ts';
+import { EXTRA_RUNG_SUFFIX } from '../shared/object-keys.ts';
 import type { Plan, PlannedRendition } from '../shared/plan.ts';
 import { CORPUS, makeFolder } from '../test/support/media.ts';
 import { median } from './cpu-time.ts';
@@ -33,7 +34,7 @@ export async function benchCodecs(): Promise<void> {
       console.log(`${one.clip.padEnd(34)} ${one.rung.padEnd(11)} ${wordsOf(one)}`);
     }
   }
-  for (const suffix of ['hevc', 'av1']) {
+  for (const suffix of Object.values(EXTRA_RUNG_SUFFIX)) {
     const rungs = all.filter(({ rung }) => rung.endsWith(suffix));
     const of = (figure: (one: CodecComparison) => number) => median(rungs.map(figure));
     const medians = {

@@ -13,7 +13,7 @@ import { planOf } from './encode-ways.ts';
 const EVERY_FRAMES = 3;
 
 export type RungComparison = { clip: string; rung: string; ours: Measured; fixed: Measured };
-export type Measured = { sizeBytes: number; ssim: number };
+type Measured = { sizeBytes: number; ssim: number };
 
 export async function compareClip(clip: string, folder: string): Promise<RungComparison[]> {
   const plan = await planOf(clip);

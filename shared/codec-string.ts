@@ -1,14 +1,9 @@
 // Codec names as playlists and MPDs carry them (RFC 6381).
 import { toHex } from './sign.ts';
 
-/** The sample entry a codec string names: `avc1`, `hvc1`, `av01`. Renditions that share it can follow each other. */
-export function codecFamily(codecs: string): string {
-  return codecs.split('.')[0] ?? '';
-}
-
-/** What a film's renditions are made with, in their order, those of one family beside each other. */
+/** Renditions by the sample entry their codec string names (`avc1`, `hvc1`, `av01`): those that can follow each other. */
 export function byCodecFamily<Track extends { codecs: string }>(tracks: readonly Track[]): Track[][] {
-  return [...Map.groupBy(tracks, ({ codecs }) => codecFamily(codecs)).values()];
+  return [...Map.groupBy(tracks, ({ codecs }) => codecs.split('.')[0]).values()];
 }
 
 /**

@@ -19,6 +19,3 @@ export type VideoEncoder = z.infer<typeof VideoEncoder>;
 /** Encoders of rungs beside the ladder, for players that know more than H.264. */
 export const ExtraEncoder = z.enum(['libx265', 'libsvtav1']);
 export type ExtraEncoder = z.infer<typeof ExtraEncoder>;
-
-/** What such a rung is called behind its size: `1080p-hevc`. */
-export const EXTRA_RUNG_SUFFIX: Record<ExtraEncoder, string> = { libx265: 'hevc', libsvtav1: 'av1' };

@@ -1,6 +1,7 @@
 // Every R2 key this system writes or reads, as functions. Keys are built from our own ids and plan values,
 // never from a file name or other client text (a contentId has passed its schema).
 import type { VideoKind } from './api.ts';
+import type { ExtraEncoder } from './encoder.ts';
 
 /** Whether a key of the bucket is this system's own, so that nobody outside may name it. */
 export function isOwnKey(key: string): boolean {
@@ -138,6 +139,12 @@ export const RECEIPT = 'receipt.json';
 export function videoStem(rendition: string): string {
   return `stream_${rendition}`;
 }
+
+/** What a rung of another encoder is called behind its size: `1080p-hevc`. */
+export const EXTRA_RUNG_SUFFIX: Record<ExtraEncoder, string> = { libx265: 'hevc', libsvtav1: 'av1' };
+
+/** Source of a pattern for {@link videoStem}, of the ladder or of another encoder; its one group is the size (`720p`). */
+export const VIDEO_STEM_PATTERN = `stream_(\\d{1,4}p)(?:-(?:${Object.values(EXTRA_RUNG_SUFFIX).join('|')}))?`;
 
 /** Stem of an audio rendition's files: `audio_en`. */
 export function audioStem(rendition: string): string {

@@ -1,6 +1,7 @@
 // The rungs of other encoders beside the H.264 ladder: fewer bytes for the players that know them, at many times the work.
-import { EXTRA_RUNG_SUFFIX, ExtraEncoder } from './encoder.ts';
+import { ExtraEncoder } from './encoder.ts';
 import { pickRungs, type Size } from './ladder.ts';
+import { EXTRA_RUNG_SUFFIX } from './object-keys.ts';
 import type { PlannedRendition, PlanOptions } from './plan.ts';
 import type { Warning } from './warnings.ts';
 

@@ -15,6 +15,7 @@ import { playCase } from '../support/player-case.ts';
 import type { Player } from '../support/player-controls.ts';
 import { FILM_FRAMES, LANGUAGES, type Making, makeFilm, uploadFilms } from '../support/player-film.ts';
 import { startStack } from '../support/stack.ts';
+import { unlessGone } from '../support/unless-gone.ts';
 
 const run = promisify(execFile);
 
@@ -129,10 +130,6 @@ describe.skipIf(!existsSync(CHROMIUM))('quality of experience', { retry: 1 }, ()
     },
   );
 });
-
-function unlessGone(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
-}
 
 async function qoeOf(making: Making): Promise<QualityOfExperience> {
   const { qoe } = await api.call(`/v1/videos/${films[making]}/analytics`);

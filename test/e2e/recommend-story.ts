@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeAll, expect, it } from 'vitest';
 import { type Api, apiAt, type Json } from '../support/api.ts';
+import { unlessGone } from '../support/unless-gone.ts';
 
 // From what viewers watch to what one of them is shown next, through the queue, a training and the model in R2; and
 // what is left of a viewer who is forgotten.
@@ -136,11 +137,6 @@ async function objectsNaming(name: string, stateFolder: string): Promise<string[
     if (size <= 1_000_000 && (await readFile(path).catch(unlessGone))?.includes(name)) found.push(path);
   }
   return found;
-}
-
-/** What the Worker has deleted since it was listed. */
-function unlessGone(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }
 
 async function filesIn(folder: string): Promise<string[]> {

@@ -1,6 +1,13 @@
 // What a job is asked to make: the owner's choice for the video, over the deployment's defaults.
+import type { VideoInput } from '../../shared/api.ts';
 import { PlanOptions } from '../../shared/plan.ts';
 import type { Config } from '../env.ts';
+
+/** What of a video's fields says how it is made, but for its protection. */
+export function choicesOf(video: VideoInput) {
+  const { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly } = video;
+  return { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly };
+}
 
 /** `stored` is the JSON of `videos.options`; `overrides` are for this job alone. */
 export function planOptionsOf(

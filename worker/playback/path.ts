@@ -9,6 +9,7 @@ import {
   PREVIEW,
   PROGRESSIVE,
   STORYBOARD,
+  VIDEO_STEM_PATTERN,
 } from '../../shared/object-keys.ts';
 import { PROGRESSIVE_RUNG } from '../../shared/progressive.ts';
 
@@ -39,9 +40,10 @@ const FIXED_NAMES: ReadonlySet<string> = new Set([
   CHAPTERS,
   PROGRESSIVE,
 ]);
-const TRACK_FILE =
-  /^(?:stream_\d{1,4}p(?:-(?:hevc|av1))?|audio_[A-Za-z0-9_-]{1,64})(?:\.m3u8|_init\.mp4|_\d{3,6}\.m4s)$/;
-const PICTURE_FILE = /^(?:stream_\d{1,4}p(?:-(?:hevc|av1))?_iframes\.m3u8|thumb_\d{3,6}\.jpg)$/;
+const TRACK_FILE = new RegExp(
+  `^(?:${VIDEO_STEM_PATTERN}|audio_[A-Za-z0-9_-]{1,64})(?:\\.m3u8|_init\\.mp4|_\\d{3,6}\\.m4s)$`,
+);
+const PICTURE_FILE = new RegExp(`^(?:${VIDEO_STEM_PATTERN}_iframes\\.m3u8|thumb_\\d{3,6}\\.jpg)$`);
 
 const TEXT_FILE = /^subtitles_[A-Za-z0-9_-]{1,64}\.(?:vtt|m3u8)$/;
 /** Manifests that know of subtitles which came later. */

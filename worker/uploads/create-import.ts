@@ -6,7 +6,7 @@ import { generationPrefix, isOwnKey, sourceKey } from '../../shared/object-keys.
 import type { Config, Env } from '../env.ts';
 import type { Caller } from '../http/context.ts';
 import { createImportStatements, type ImportOrigin } from '../jobs/imports.ts';
-import { planOptionsOf } from '../jobs/plan-options.ts';
+import { choicesOf, planOptionsOf } from '../jobs/plan-options.ts';
 import { refuseProtection } from '../keys/offer.ts';
 import { headObject } from '../r2.ts';
 import { refuseTakenContentId } from './create.ts';
@@ -33,11 +33,9 @@ export async function createImport(
   const videoId = crypto.randomUUID();
   const { ownerId, traceparent } = caller;
   const objectKey = sourceKey(videoId, uploadId);
-  const { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly } = video;
-  const choices = { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly };
   const job = {
     ...{ jobId, videoId, ownerId },
-    options: planOptionsOf(config, JSON.stringify(choices)),
+    options: planOptionsOf(config, JSON.stringify(choicesOf(video))),
     source: { key: objectKey, etag: '', sizeBytes: 0 },
     outputPrefix: generationPrefix(video.kind ?? 'video', video.contentId ?? videoId, jobId),
   };

@@ -3,6 +3,7 @@
 import type { UploadMethod, VideoInput } from '../../shared/api.ts';
 import { AppError } from '../../shared/errors.ts';
 import { EMPTY_TUS_TTL_SECONDS, UPLOAD_TTL_SECONDS } from '../../shared/limits.ts';
+import { choicesOf } from '../jobs/plan-options.ts';
 import { hasRoom, type QuotaLimits, refuseOverQuota } from './quota.ts';
 
 export type NewUpload = {
@@ -63,11 +64,8 @@ async function isStored(db: D1Database, uploadId: string): Promise<boolean> {
 function videoStatement(db: D1Database, limits: QuotaLimits, upload: NewUpload): D1PreparedStatement {
   const { video } = upload;
   const room = hasRoom(limits, upload.ownerId, wantedBy(upload));
-  const { ladder, extraRungs, segmentSeconds, preset, encoder } = video;
   const { protection, keyRotationSegments } = video;
-  const { loudness, audioOnly } = video;
-  const made = { ladder, extraRungs, segmentSeconds, preset, encoder, loudness, audioOnly };
-  const options = { ...made, protection, keyRotationSegments };
+  const options = { ...choicesOf(video), protection, keyRotationSegments };
   return db
     .prepare(
       `INSERT INTO videos (id, owner_id, title, kind, content_id, visibility, protection, regions, tags, options, state)

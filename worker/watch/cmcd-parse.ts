@@ -2,11 +2,13 @@
 // What is not understood is left out: a player's mistake costs its own value and nothing else.
 import { decodeCmcd } from '@svta/cml-cmcd';
 import { appOf, type CmcdRecord } from '../../shared/cmcd-record.ts';
+import { VIDEO_STEM_PATTERN } from '../../shared/object-keys.ts';
 
 const HEADERS = ['CMCD-Object', 'CMCD-Request', 'CMCD-Session', 'CMCD-Status'];
 /** No player writes more; the parser's time grows with the length. */
 const MAX_CHARS = 4096;
 const DAY_MS = 86_400_000;
+const SEGMENT_FILE = new RegExp(`^(${VIDEO_STEM_PATTERN}|audio_.+)_(\\d{3,6})\\.m4s$`);
 
 /** What the client says; undefined where it says nothing. Never throws. */
 export function cmcdOf(request: Pick<Request, 'url' | 'headers'>): Record<string, unknown> | undefined {
@@ -34,8 +36,7 @@ export function recordOf(
   media: RequestedMedia,
   userAgent: string | null,
 ): CmcdRecord {
-  const [, stem = '', rung, digits] =
-    /^(stream_(\d{1,4}p)(?:-(?:hevc|av1))?|audio_.+)_(\d{3,6})\.m4s$/.exec(media.name) ?? [];
+  const [, stem = '', rung, digits] = SEGMENT_FILE.exec(media.name) ?? [];
   const record: CmcdRecord = { sessionId: media.sessionId, atMs: media.atMs };
   const app = appOf(userAgent);
   if (app) record.app = app;
