@@ -60,7 +60,7 @@ const PLAYERS: Record<TextPlayer, string> = {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     player.addEventListener('error', (event) => failures.push('shaka ' + event.detail.code));
-    player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 8 } });
+    player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 2 } });
     await player.attach(video);
     await player.load(url);
     return {
@@ -89,15 +89,16 @@ const WATCH = `(async (start, url, { subtitles, sound, atSeconds }) => {
     }
   };
   const player = await start(url, video, failures);
-  await video.play();
-  await until('the first picture', () => video.readyState >= 2 && video.currentTime > 0);
+  await until('the first picture', () => video.readyState >= 2);
   await until('the lists', () => player.subtitles().length > 0 && player.sounds().length > 0);
   const report = {
     subtitleLanguages: player.subtitles().toSorted(), audioLanguages: player.sounds().toSorted(),
     channels: player.channels(),
   };
   await player.showSubtitles(subtitles);
-  video.pause();
+  const files = () => performance.getEntriesByType('resource').map((entry) => entry.name);
+  // Shaka shows HLS subtitles with the next video segment it appends: they are chosen before the seek asks for one.
+  await until('the subtitles', () => files().some((name) => name.includes('/subtitles_' + subtitles) && name.endsWith('.vtt')));
   video.currentTime = atSeconds;
   await until('the seek', () => !video.seeking && video.readyState >= 2);
   const showing = () => [...video.textTracks].filter((track) => track.mode !== 'disabled');
@@ -108,11 +109,11 @@ const WATCH = `(async (start, url, { subtitles, sound, atSeconds }) => {
   await player.switchSound(sound);
   await video.play();
   const from = video.currentTime;
-  const isRead = (entry) => entry.name.includes('/audio_' + sound) && entry.name.endsWith('.m4s');
-  await until('sound of the other language', () => performance.getEntriesByType('resource').some(isRead));
+  const isSound = (name) => name.includes('/audio_' + sound) && name.endsWith('.m4s');
+  await until('sound of the other language', () => files().some(isSound));
   await until('the clock to go on', () => video.currentTime > from + 0.5 || video.ended);
   report.secondsAfterSwitch = video.currentTime - from;
-  const files = performance.getEntriesByType('resource').map((entry) => entry.name.split('/').at(-1));
-  report.soundFiles = [...new Set(files.filter((name) => /^audio_.*m4s$/.test(name)).map((name) => name.replace(/_\\d+\\.m4s$/, '')))];
+  const soundFiles = files().map((name) => name.split('/').at(-1)).filter((name) => /^audio_.*m4s$/.test(name));
+  report.soundFiles = [...new Set(soundFiles.map((name) => name.replace(/_\\d+\\.m4s$/, '')))];
   return { ...report, failures };
 })`;
