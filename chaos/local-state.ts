@@ -54,6 +54,9 @@ export async function expireOpenUploads(stateDirectory: string): Promise<void> {
   d1.run("UPDATE uploads SET expires_at = unixepoch() - 1 WHERE state IN ('created', 'receiving')");
 }
 
+/** A Worker that was killed holds its locks until the kernel has ended its last thread, one that runs for each write. */
+const LOCK_WAIT_MS = 30_000;
+
 const FOLDERS = { d1: 'miniflare-D1DatabaseObject', r2: 'miniflare-R2BucketObject' };
 
 export type LocalDatabase = Awaited<ReturnType<typeof openDatabase>>;
@@ -67,7 +70,7 @@ export async function openDatabase(
   const names = existsSync(folder) ? await readdir(folder) : [];
   const found = names.filter((name) => name.endsWith('.sqlite') && name !== 'metadata.sqlite');
   if (found.length !== 1) throw new Error(`${folder} has ${found.length} databases, one was expected`);
-  const database = new DatabaseSync(join(folder, found[0]!), { readOnly: isReadOnly });
+  const database = new DatabaseSync(join(folder, found[0]!), { readOnly: isReadOnly, timeout: LOCK_WAIT_MS });
   return {
     all: <T>(sql: string) => database.prepare(sql).all() as T[],
     run: (sql: string) => void database.exec(sql),

@@ -188,6 +188,8 @@ const Config = z
     PLAY_TTL_MAX_SECONDS: z.coerce.number().int().min(10).max(DAY_SECONDS).default(DAY_SECONDS),
     /** Where the same media may be had when this host fails: its origin, and a path before `/p/` and `/hls/` if any. */
     MEDIA_FALLBACK_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** How HLS masters name it: as a pathway of content steering, or as redundant variants alone. */
+    MEDIA_FALLBACK_HLS: z.enum(['pathways', 'variants']).default('pathways'),
     /** Asked whether a viewer may watch, with Standard Webhooks signatures; a service binding of that name goes first. */
     ENTITLEMENT_URL: z.url({ protocol: /^https?$/ }).optional(),
     ENTITLEMENT_SECRET: z

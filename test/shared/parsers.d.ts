@@ -9,6 +9,7 @@ declare module 'm3u8-parser' {
       independentSegments?: boolean;
       targetDuration?: number;
       segments: { duration: number; uri: string; map?: { uri: string } }[];
+      contentSteering?: { serverUri: string; pathwayId?: string };
       playlists?: { uri: string; attributes: Record<string, unknown> }[];
       mediaGroups: {
         AUDIO: Record<string, Record<string, { default: boolean; language?: string; uri: string }>>;

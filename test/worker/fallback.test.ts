@@ -1,4 +1,5 @@
 // How manifests name a second host, line by line.
+import { Parser } from 'm3u8-parser';
 import { describe, expect, test } from 'vitest';
 import { dashManifest } from '../../shared/dash.ts';
 import { masterPlaylist } from '../../shared/hls.ts';
@@ -8,7 +9,12 @@ import { atStablePlace } from '../../worker/playback/stable-manifest.ts';
 import { AUDIO, VIDEO } from './playback-fixtures.ts';
 
 const BASE = 'https://b.test/m/p/token/hls/videos/v/g/';
-const { rewrite } = withFallback({ MEDIA_FALLBACK_URL: 'https://b.test/m/' }, '/p/token/hls/videos/v/g/')!;
+const rewriting = (hls: 'pathways' | 'variants') =>
+  withFallback(
+    { MEDIA_FALLBACK_URL: 'https://b.test/m/', MEDIA_FALLBACK_HLS: hls },
+    '/p/token/hls/videos/v/g/',
+  )!;
+const { rewrite } = rewriting('variants');
 const SURROUND = { ...AUDIO[0]!, name: 'en_51', stem: 'audio_en_51', channels: 6, surroundOf: 'en' };
 const TEXT: SubtitleTrack = {
   ...{ stem: 'subtitles_de', name: 'de', language: 'de', label: 'Deutsch', sizeBytes: 10 },
@@ -55,6 +61,55 @@ describe('a master with a second host', () => {
     const stored = masterPlaylist(TRACKS).split('\n');
     const kept = new Set(rewrite('master.m3u8', stored.join('\n')).split('\n'));
     expect(stored.filter((line) => !kept.has(line))).toEqual([]);
+  });
+});
+
+describe('a master with pathways', () => {
+  const master = rewriting('pathways').rewrite('master.m3u8', masterPlaylist(TRACKS));
+  const lines = master.split('\n');
+  const pathwayOf = (line: string) => /,PATHWAY-ID="([^"]*)"$/.exec(line)?.[1];
+
+  test('is that with redundant variants, and says whose each of them and of the I-frame lists is', () => {
+    const plain = lines.filter((line) => !line.startsWith('#EXT-X-CONTENT-STEERING:'));
+    expect(plain.map((line) => line.replace(/,PATHWAY-ID="[^"]*"$/, '')).join('\n')).toBe(
+      rewrite('master.m3u8', masterPlaylist(TRACKS)),
+    );
+    const hosts = lines.flatMap((line, at) => {
+      if (line.startsWith('#EXT-X-STREAM-INF:')) return [[pathwayOf(line), lines[at + 1]!] as const];
+      const uri = /^#EXT-X-I-FRAME-STREAM-INF:.*,URI="([^"]*)"/.exec(line)?.[1];
+      return uri === undefined ? [] : [[pathwayOf(line), uri] as const];
+    });
+    expect(hosts).toHaveLength(2 * 6 + 2 * 3);
+    for (const [pathway, uri] of hosts) expect(pathway).toBe(uri.startsWith(BASE) ? '2' : '1');
+  });
+
+  test('brings its steering manifest along, which leads from the first host to the second', async () => {
+    const [, uri, first] =
+      /^#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI="([^"]*)",PATHWAY-ID="([^"]*)"\n/.exec(master)!;
+    expect(first).toBe('1');
+    expect(await (await fetch(uri!)).json()).toEqual({
+      VERSION: 1,
+      TTL: 86_400,
+      'PATHWAY-PRIORITY': ['1', '2'],
+    });
+  });
+
+  test('is read by a parser, of which each host has every rung', () => {
+    const parser = new Parser();
+    parser.push(master);
+    parser.end();
+    const { playlists, contentSteering } = parser.manifest;
+    expect(contentSteering).toMatchObject({ pathwayId: '1' });
+    const filesOf = (id: string) =>
+      playlists!.flatMap(({ uri, attributes }) =>
+        attributes['PATHWAY-ID'] === id ? [uri.replace(BASE, '')] : [],
+      );
+    expect(filesOf('2').toSorted()).toEqual(filesOf('1').toSorted());
+    expect(new Set(filesOf('1'))).toEqual(new Set([240, 480, 720].map((height) => `stream_${height}p.m3u8`)));
+  });
+
+  test('has another mark than one without', () => {
+    expect(rewriting('pathways').mark).not.toBe(rewriting('variants').mark);
   });
 });
 

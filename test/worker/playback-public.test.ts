@@ -320,7 +320,9 @@ describe('a second media host', () => {
     expect(variants).toHaveLength(6);
     for (let at = 0; at < variants.length; at += 2) {
       const [[first, uri], [second, otherUri]] = [variants[at]!, variants[at + 1]!];
-      expect(second).toBe(first.replace('AUDIO="audio"', 'AUDIO="audio-2"'));
+      expect(second).toBe(
+        first.replace('AUDIO="audio"', 'AUDIO="audio-2"').replace('PATHWAY-ID="1"', 'PATHWAY-ID="2"'),
+      );
       expect(otherUri).toBe(base + uri.slice(jobId.length + 1));
     }
     expect(master).toContain('GROUP-ID="audio-2"');
