@@ -1,5 +1,6 @@
 // The manifests of our own presentation, broken in one way at a time, next to the intact twin.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withFallback } from '../../worker/playback/fallback.ts';
 import { copyOf, edit, swap } from '../support/break-stream.ts';
 import { type Fault, failedChecks } from '../support/certified.ts';
 import { type StreamFiles, type StreamServer, startStreamServer } from '../support/stream-server.ts';
@@ -298,6 +299,37 @@ describe('certifying our own manifests', () => {
       expect(await failedChecks(server, files)).toContain(check);
     },
   );
+
+  describe('on two hosts', () => {
+    const onTwoHosts = (files: StreamFiles, second: StreamServer) => {
+      const both = copyOf(files);
+      const hosts = { MEDIA_FALLBACK_URL: second.url(''), MEDIA_FALLBACK_HLS: 'pathways' as const };
+      const { rewrite } = withFallback(hosts, '/')!;
+      for (const name of [MASTER, MPD]) edit(both, name, (text) => rewrite(name, text));
+      return both;
+    };
+
+    it('finds nothing wrong with good ones', async () => {
+      await using second = await startStreamServer();
+      second.files = good;
+      expect(await failedChecks(server, onTwoHosts(good, second))).toEqual([]);
+    });
+
+    it('finds a segment that the second host lacks', async () => {
+      await using second = await startStreamServer();
+      second.files = copyOf(good);
+      second.files.delete('stream_90p_001.m4s');
+      expect(await failedChecks(server, onTwoHosts(good, second))).toContain('reachable');
+    });
+
+    it('finds a representation that is missing on both', async () => {
+      await using second = await startStreamServer();
+      second.files = good;
+      const files = onTwoHosts(good, second);
+      edit(files, MPD, (text) => text.replace(/<Representation id="stream_90p".*?<\/Representation>/s, ''));
+      expect(await failedChecks(server, files)).toContain('mpd-complete');
+    });
+  });
 
   it('finds nothing in what was broken only as a copy', async () => {
     expect(await failedChecks(server, good)).toEqual([]);

@@ -6,7 +6,7 @@ import type { Findings, Verdict } from './findings.ts';
 import type { HlsRendition } from './load-hls.ts';
 import { neededBps } from './measure.ts';
 import type { Mpd, Representation } from './mpd.ts';
-import { endSeconds, type ReadRendition, type Segment } from './presentation.ts';
+import { endSeconds, type ReadRendition, type Rendition, type Segment } from './presentation.ts';
 import { trackOf } from './timing.ts';
 
 const DURATION_SECONDS = 0.1;
@@ -133,6 +133,7 @@ export function checkSameAsHls(findings: Findings, mpd: Mpd, playlists: readonly
   const media = playlists.filter(({ role }) => role === 'variant' || role === 'audio');
   const byUrl = new Map(media.map((one) => [one.rendition.segments[0]?.url, one.rendition]));
   const representations = mpd.representations.filter(({ kind }) => kind === 'video' || kind === 'audio');
+  const represented: Rendition[] = [];
   for (const { id, rendition } of representations) {
     const same = byUrl.get(rendition.segments[0]?.url);
     const say = (problem: string | undefined) =>
@@ -142,6 +143,7 @@ export function checkSameAsHls(findings: Findings, mpd: Mpd, playlists: readonly
       continue;
     }
     byUrl.delete(rendition.segments[0]?.url);
+    represented.push(same);
     const other = rendition.segments.findIndex((segment, index) => {
       const listed = same.segments[index];
       return (
@@ -158,7 +160,20 @@ export function checkSameAsHls(findings: Findings, mpd: Mpd, playlists: readonly
           : undefined,
       );
   }
-  for (const rendition of byUrl.values())
-    findings.see('mpd-complete', mpd.url, `There is no Representation of ${rendition.name}.`);
-  if (byUrl.size === 0) findings.see('mpd-complete', mpd.url, undefined);
+  const missing = [...byUrl.values()].filter(
+    (rendition) => !represented.some((one) => isOnOtherHost(rendition, one)),
+  );
+  for (const { name } of missing)
+    findings.see('mpd-complete', mpd.url, `There is no Representation of ${name}.`);
+  if (missing.length === 0) findings.see('mpd-complete', mpd.url, undefined);
+}
+
+/** Whether `one` is `other` on a second host: a redundant variant (RFC 8216 §4.3.4.2), for which an MPD has a BaseURL. */
+function isOnOtherHost(one: Rendition, other: Rendition): boolean {
+  const fileOf = ({ url }: Rendition) => new URL(url).pathname.split('/').at(-1);
+  return (
+    new URL(one.url).host !== new URL(other.url).host &&
+    fileOf(one) === fileOf(other) &&
+    one.segments.length === other.segments.length
+  );
 }
