@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { ffmpegVersion } from './run.ts';
 
 /** Raise it when what the encoder writes changes, or what a plan may ask of it. */
-const ARGUMENTS_VERSION = 5;
+const ARGUMENTS_VERSION = 6;
 
 /** The oldest ffmpeg the recipes are proven on. */
 const MIN_MAJOR_VERSION = 5;
