@@ -44,6 +44,7 @@ const CAPTIONS =
   'CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"';
 
 export function subtitleLines(subtitles: readonly SubtitleTrack[]): string[] {
+  const chosen = selectable(subtitles);
   return subtitles.map((track) =>
     mediaLine([
       'TYPE=SUBTITLES',
@@ -51,12 +52,25 @@ export function subtitleLines(subtitles: readonly SubtitleTrack[]): string[] {
       `NAME=${quoted(uniqueName(track, subtitles))}`,
       ...languageOf(track),
       `DEFAULT=${yesNo(track.isDefault)}`,
-      'AUTOSELECT=YES',
+      `AUTOSELECT=${yesNo(chosen.has(track))}`,
       `FORCED=${yesNo(track.isForced)}`,
       ...(track.isCaptions ? [CAPTIONS] : []),
       `URI=${quoted(playlistName(track.stem))}`,
     ]),
   );
+}
+
+/**
+ * Those that a player may choose by itself: of tracks that tell it the same about themselves only one
+ * (draft-pantos-hls-rfc8216bis §4.4.6.1.1), the default or else the first.
+ */
+function selectable(subtitles: readonly SubtitleTrack[]): Set<SubtitleTrack> {
+  const byKind = new Map<string, SubtitleTrack>();
+  for (const track of subtitles) {
+    const kind = [track.language, track.isForced, track.isCaptions].join();
+    if (track.isDefault || !byKind.has(kind)) byKind.set(kind, track);
+  }
+  return new Set(byKind.values());
 }
 
 /** A quoted-string holds no quote, line feed or carriage return, and knows no escapes. */

@@ -106,6 +106,25 @@ describe('the master playlist', () => {
     for (const { subtitles: group } of parsed.variants) expect(group).toHaveLength(2);
   });
 
+  it('lets a player choose by itself one of those it cannot tell apart, the default if there is one', () => {
+    const plain = { ...FORCED, isForced: false };
+    const named = (name: string, more: Partial<SubtitleTrack> = {}) => ({
+      ...plain,
+      name,
+      label: name,
+      ...more,
+    });
+    const chosen = (...subtitles: SubtitleTrack[]) => {
+      const master = HLS.parse(masterPlaylist({ ...TRACKS, subtitles })) as HLS.types.MasterPlaylist;
+      return master.variants[0]!.subtitles.flatMap(({ name, autoselect }) => (autoselect ? [name] : []));
+    };
+    expect(chosen(named('first'), named('second'), named('third'))).toEqual(['first']);
+    expect(chosen(named('first'), named('second', { isDefault: true }))).toEqual(['second']);
+    expect(chosen(named('de'), named('forced', { isForced: true }), named('en', { language: 'en' }))).toEqual(
+      ['de', 'forced', 'en'],
+    );
+  });
+
   it('leads to one file for the whole duration', () => {
     const media = HLS.parse(subtitlePlaylist('subtitles_en', 13.5135)) as HLS.types.MediaPlaylist;
     expect(media).toMatchObject({ endlist: true, playlistType: 'VOD', targetDuration: 14 });
