@@ -109,7 +109,8 @@ function describeAudio(
 ): InstantAudio | undefined {
   const track = info.audio.find(({ streamIndex }) => streamIndex === audio.streamIndex);
   if (!track) return undefined;
-  const timeline = copied ?? encodedAudio(track.startSeconds + track.durationSeconds, track.sampleRate);
+  const heardSeconds = track.startSeconds + track.durationSeconds;
+  const timeline = copied ?? encodedAudio(audio.silentUntilSeconds ?? heardSeconds, track.sampleRate);
   const segments = audioTimeline(timeline, instantBoundary(video, plan.segmentSeconds));
   const { name, channels, language, label, bitrateBps } = audio;
   return {

@@ -11,35 +11,46 @@ const PACKED_CODECS = new Set(['amr_nb', 'amr_wb']);
 
 type Choice = SourceAudio & { name: string };
 
+/** Players wait for sound that ends earlier than this before the pictures, or take its end for the film's. */
+const ENDS_WITH_PICTURES_SECONDS = 0.5;
+
 /**
  * One stereo rendition per language and purpose, and beside it a surround one where the track has the channels.
- * Sound whose loudness is changed cannot be copied.
+ * Sound whose loudness is changed, or that silence must follow, cannot be copied.
+ *
+ * @param filmSeconds How long the pictures last; without any each track ends where it ends.
  */
-export function planAudio(tracks: SourceAudio[], isLoudnessKept = true): PlannedAudio[] {
+export function planAudio(
+  tracks: SourceAudio[],
+  isLoudnessKept = true,
+  filmSeconds?: number,
+): PlannedAudio[] {
+  const isCopied = (track: SourceAudio, channels: number) =>
+    isLoudnessKept && isCopyable(track, channels) && !endsEarly(track, filmSeconds);
   const chosen = chosenTracks(tracks);
   const films = chosen.filter(({ purpose }) => purpose === undefined);
   const defaultTrack = films.find((track) => track.isDefault) ?? films[0] ?? chosen[0];
   const planned = chosen.map((track): PlannedAudio => {
     const channels = Math.min(2, track.channels);
     return {
-      ...common(track, defaultTrack),
+      ...common(track, defaultTrack, filmSeconds),
       name: track.name,
       label: labelOf(track),
       channels,
       bitrateBps: channels === 1 ? 64_000 : 128_000,
-      isCopied: isLoudnessKept && isCopyable(track, 2),
+      isCopied: isCopied(track, 2),
     };
   });
   const surround = chosen
     .filter(({ channels }) => channels >= SURROUND_CHANNELS)
     .map((track): PlannedAudio => {
       return {
-        ...common(track, defaultTrack),
+        ...common(track, defaultTrack, filmSeconds),
         name: `${track.name}_51`,
         label: `${labelOf(track)} 5.1`,
         channels: SURROUND_CHANNELS,
         bitrateBps: SURROUND_BITRATE_BPS,
-        isCopied: isLoudnessKept && isCopyable(track, SURROUND_CHANNELS),
+        isCopied: isCopied(track, SURROUND_CHANNELS),
         surroundOf: track.name,
       };
     });
@@ -58,11 +69,16 @@ function chosenTracks(tracks: SourceAudio[]): Choice[] {
   return [...byName.values()];
 }
 
-function common(track: Choice, defaultTrack: Choice | undefined) {
+function endsEarly({ startSeconds, durationSeconds }: SourceAudio, filmSeconds = 0): boolean {
+  return startSeconds + durationSeconds < filmSeconds - ENDS_WITH_PICTURES_SECONDS;
+}
+
+function common(track: Choice, defaultTrack: Choice | undefined, filmSeconds: number | undefined) {
   return {
     streamIndex: track.streamIndex,
     language: track.language,
     isDefault: track === defaultTrack,
+    ...(endsEarly(track, filmSeconds) && { silentUntilSeconds: filmSeconds }),
     ...(PACKED_CODECS.has(track.codec) && { packedFromSeconds: track.startSeconds }),
     ...(track.purpose && { purpose: track.purpose }),
   };

@@ -88,7 +88,7 @@ export function planJob(source: SourceInfo, options: PlanOptions): Plan {
     segmentSeconds: options.segmentSeconds,
     chunks,
     renditions: [...ladder, ...planExtraRungs(display, options)],
-    audio: planAudio(source.audio, loudnessLufs === undefined),
+    audio: planAudio(source.audio, loudnessLufs === undefined, endSeconds),
     ...(loudnessLufs === undefined ? {} : { loudnessLufs }),
     subtitles: planSubtitles(source.subtitles ?? []),
     chapters: keptChapters(source.chapters ?? [], endSeconds),

@@ -37,6 +37,8 @@ export const PlannedAudio = z.object({
   /** AAC-LC stereo is taken over as it is. */
   isCopied: z.boolean(),
   isDefault: z.boolean(),
+  /** Of sound that ends before the pictures: where the silence ends that is put after it. */
+  silentUntilSeconds: z.number().optional(),
   /** Start of a track whose samples hold several frames each, which must be taken apart first. */
   packedFromSeconds: z.number().optional(),
   purpose: AudioPurpose.optional(),

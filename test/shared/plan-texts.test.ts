@@ -38,6 +38,25 @@ describe('planning sound', () => {
     expect(planAudio(stereo, false)[0]!.isCopied).toBe(false);
   });
 
+  it('has silence follow sound that ends before the pictures, which then cannot be copied', () => {
+    const aac = sound(1, { codec: 'aac', profile: 'LC', channels: 6, startSeconds: 1, durationSeconds: 9 });
+    const planned = (filmSeconds?: number) =>
+      planAudio([aac], true, filmSeconds).map(({ isCopied, silentUntilSeconds }) => [
+        isCopied,
+        silentUntilSeconds,
+      ]);
+    expect(planned(10.6)).toEqual([
+      [false, 10.6],
+      [false, 10.6],
+    ]);
+    for (const filmSeconds of [undefined, 4, 10.4]) {
+      expect(planned(filmSeconds)).toEqual([
+        [false, undefined],
+        [true, undefined],
+      ]);
+    }
+  });
+
   it('keeps commentary and descriptions beside the sound of the film, never as the default', () => {
     const planned = planAudio([
       sound(1, { purpose: 'commentary', isDefault: true }),

@@ -40,7 +40,9 @@ export async function expectLikeSource(path: string, job: WholeJob): Promise<Pic
   for (const { name } of presentation.audio) {
     const track = scratch.path('sound.mp4');
     await writeFile(track, job.trackBytes(audioStem(name)));
-    const { streamIndex, packedFromSeconds } = plan.audio.find((audio) => audio.name === name)!;
+    const { streamIndex, packedFromSeconds, silentUntilSeconds } = plan.audio.find(
+      (audio) => audio.name === name,
+    )!;
     let sound = () => decodeSound(path, String(streamIndex), zeroSeconds);
     if (packedFromSeconds !== undefined) {
       // ffmpeg hears a fifth of it unless it is in a file of its own form.
@@ -48,7 +50,7 @@ export async function expectLikeSource(path: string, job: WholeJob): Promise<Pic
       await ffmpeg(['-i', path, '-map', `0:${streamIndex}`, '-c', 'copy', own]);
       sound = () => decodeSound(own, 'a:0', -packedFromSeconds);
     }
-    expectSound(await sound(), await decodeSound(track, 'a:0', 0));
+    expectSound(await sound(), await decodeSound(track, 'a:0', 0), silentUntilSeconds);
   }
   return pictures;
 }
@@ -120,9 +122,9 @@ function expectLikeness({ plan }: WholeJob, source: Picture[], stored: Picture[]
   expect(byShift[3]).toBeLessThanOrEqual(Math.min(...byShift) + 0.0005);
 }
 
-/** The same sound at the same time, as long as it was. */
-function expectSound(source: Int16Array, stored: Int16Array): void {
-  expect(Math.abs(soundSeconds(stored) - soundSeconds(source))).toBeLessThan(0.1);
+/** The same sound at the same time, as long as it was, or as the silence that follows it is to last. */
+function expectSound(source: Int16Array, stored: Int16Array, untilSeconds = soundSeconds(source)): void {
+  expect(Math.abs(soundSeconds(stored) - untilSeconds)).toBeLessThan(0.1);
   const lag = lagSeconds(source, stored);
   if (!lag) return;
   expect(lag.likeness).toBeGreaterThan(0.9);

@@ -115,7 +115,8 @@ describe('an encoded track', () => {
     { seconds: 3.7, segments: 4 },
   ])('of $seconds s has $segments segments: a stub joins the one before', async ({ seconds, segments }) => {
     const tone = ['-f', 'lavfi', '-i', `sine=d=${seconds}:r=48000`];
-    const path = await make(`stub-${seconds}.mp4`, [...VIDEO, ...tone, ...X264, ...MONO]);
+    const until = ['-t', String(seconds)];
+    const path = await make(`stub-${seconds}.mp4`, [...VIDEO, ...tone, ...X264, ...MONO, ...until]);
     const { track } = await encode(path, await planFile(path));
     expectNoHole(track.segments);
     expect(track.segments).toHaveLength(segments);
@@ -141,7 +142,7 @@ describe('sound stays with its picture', () => {
   // A second of tone that starts at 1.000 s, in a track that itself starts late.
   const late = (codec: string[]) => [
     ...[...VIDEO, '-itsoffset', '1', '-f', 'lavfi', '-i', 'sine=f=880:d=2:r=48000'],
-    ...[...X264, ...codec],
+    ...[...X264, ...codec, '-t', '3'],
   ];
 
   test.each([
@@ -160,6 +161,20 @@ describe('sound stays with its picture', () => {
     // Neither Matroska nor TS says how much priming to drop: 21 ms of it are part of the copied sound.
     expect(Math.abs(onset - 1)).toBeLessThan(file.endsWith('.mp4') ? 0.003 : 0.025);
     expect(Math.abs(end - onset - 2)).toBeLessThan(0.03);
+  });
+
+  test('after a copied track that ends early, whose silence lasts as long as the pictures', async () => {
+    const tone = ['-f', 'lavfi', '-i', 'sine=d=1.5:r=48000'];
+    const path = await make('early.mp4', [...VIDEO, ...tone, ...X264, ...STEREO]);
+    const { track, r2 } = await encode(path, await planFile(path));
+    expectNoHole(track.segments);
+    expect(track.segments).toHaveLength(4);
+    const last = track.segments.at(-1)!;
+    const lastTick = last.startTicks + last.durationTicks;
+    expect(Math.abs(lastTick / track.init.timescale - 4)).toBeLessThan(0.05);
+    const { onset, end } = await heard(await joined(r2, track));
+    expect(onset).toBeLessThan(0.03);
+    expect(Math.abs(end - 1.5)).toBeLessThan(0.05);
   });
 
   test('after a hole in a copied track, which is filled with silence', async () => {

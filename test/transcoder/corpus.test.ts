@@ -4,10 +4,12 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { framesPerSecond } from '../../shared/timeline.ts';
 import { createScratch, type Scratch } from '../../transcoder/scratch.ts';
+import { failedChecks } from '../support/certified.ts';
 import { expectLikeSource } from '../support/like-source.ts';
 import { CORPUS, ffmpeg } from '../support/media.ts';
 import type { Picture } from '../support/pictures.ts';
-import { runWholeJob, type WholeJob } from '../support/whole-job.ts';
+import { type StreamServer, startStreamServer } from '../support/stream-server.ts';
+import { JOB_PREFIX, runWholeJob, type WholeJob } from '../support/whole-job.ts';
 import { type CorpusFile, LOST_IN_DECODING, REFUSALS, readCorpus } from './corpus-expectations.ts';
 
 const PIECE_SECONDS = 12;
@@ -19,10 +21,13 @@ const isLong = ({ ffprobe: { duration_s } }: CorpusFile) =>
   (duration_s ?? 0) > 2 * PIECE_SECONDS && duration_s! < 1e5;
 
 let scratch: Scratch;
+let server: StreamServer;
 beforeAll(async () => {
-  scratch = await createScratch('corpus');
+  [scratch, server] = await Promise.all([createScratch('corpus'), startStreamServer()]);
 });
-afterAll(() => scratch[Symbol.asyncDispose]());
+afterAll(async () => {
+  await Promise.all([scratch[Symbol.asyncDispose](), server[Symbol.asyncDispose]()]);
+});
 
 describe.skipIf(!CORPUS)('refuses with a sentence', () => {
   test.each(all.filter(({ file }) => REFUSALS[file]))('$file', async ({ file, expected }) => {
@@ -69,10 +74,18 @@ async function publish(path: string, { file, ffprobe: manifest }: CorpusFile) {
   expect(Math.abs(presentation.height! - shown[1])).toBeLessThanOrEqual(1);
   expect(presentation.frameRate).toBe(framesPerSecond(plan.fps));
   expect(job.certificate.checks.length).toBeGreaterThan(10);
+  expect(await faultsOf(job)).toEqual([]);
 
   const source = await expectLikeSource(path, job);
   expectPace(file, job, source, manifest.video?.[0]?.fps_avg);
   return { plan, source };
+}
+
+/** What a stranger's look at the stream finds. */
+async function faultsOf({ r2 }: WholeJob): Promise<string[]> {
+  const ours = [...r2.objects].filter(([key]) => key.startsWith(JOB_PREFIX));
+  const files = ours.map(([key, bytes]) => [key.slice(JOB_PREFIX.length), { bytes }] as const);
+  return await failedChecks(server, new Map(files));
 }
 
 /** The stream is as long as the source's pictures say, at the pace they have. */

@@ -6,7 +6,7 @@ import { secondsApart, shownSeconds, trackOf } from './timing.ts';
 
 const SAME_TIME_SECONDS = 0.001;
 const SAME_STEP = 0.05;
-/** Sound and picture may end apart by less than anybody minds. */
+/** Within one file. */
 const END_TOGETHER_SECONDS = 0.5;
 const START_TOGETHER_SECONDS = 0.1;
 
@@ -68,7 +68,7 @@ export function checkTogether(findings: Findings, all: readonly ReadRendition[])
     if (!lead || other === lead) continue;
     const names = { one: other.name, two: lead.name };
     const [mine, theirs] = [endSeconds(lead), endSeconds(other)];
-    findings.see('tracks-end-together', other.url, apart('ends', names, theirs, mine, END_TOGETHER_SECONDS));
+    findings.see('tracks-end-together', other.url, apart('ends', names, theirs, mine, longestSeconds(lead)));
     const [first, second] = [trackOf(lead, 0), trackOf(other, 0)];
     if (!first || !second || !first.fragmentNumbers !== !second.fragmentNumbers) continue;
     const ours = shownSeconds(lead, first, first.firstShownTicks);
@@ -76,6 +76,11 @@ export function checkTogether(findings: Findings, all: readonly ReadRendition[])
     const problem = apart('starts', names, its, ours, START_TOGETHER_SECONDS);
     findings.see('tracks-start-together', other.url, problem);
   }
+}
+
+/** What is in one rendition and not in another is at most a target duration long (RFC 8216 §6.2.4). */
+function longestSeconds({ segments }: ReadRendition): number {
+  return Math.max(...segments.map(({ seconds }) => seconds));
 }
 
 function checkMultiplexed(findings: Findings, { facts, segments, kind }: ReadRendition): void {

@@ -140,7 +140,7 @@ export function audioCommand(
         // Silence before a late start and in holes; 44.1 kHz stays, anything else becomes the nearer of the two.
         ...[
           '-af',
-          `${FRAME_TIMES_KEPT},${filters}aformat=sample_rates=48000|44100:channel_layouts=${layoutOf(audio)}`,
+          `${FRAME_TIMES_KEPT},${filters}${silenceAfter(audio)}aformat=sample_rates=48000|44100:channel_layouts=${layoutOf(audio)}`,
         ],
         ...['-c:a', 'aac', '-b:a', String(audio.bitrateBps), '-flags:a', '+bitexact'],
       ];
@@ -159,6 +159,10 @@ export function audioCommand(
       },
     ],
   };
+}
+
+function silenceAfter({ silentUntilSeconds }: PlannedAudio): string {
+  return silentUntilSeconds === undefined ? '' : `apad=whole_dur=${seconds(silentUntilSeconds)},`;
 }
 
 const CHANNEL_LAYOUTS: Record<number, string> = { 1: 'mono', 2: 'stereo', 6: '5.1' };
